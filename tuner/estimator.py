@@ -340,6 +340,13 @@ class Regressor(RegressorMixin, _SearchEstimator):  # type: ignore[misc]
         numbers: NDArray[np.float64] = self.model_.in_double_precision.predict(X)
         return numbers
 
+    def predict_quantiles(self, X: Any) -> NDArray[np.float64]:
+        """The predicted quantiles of each row, (n, K), in the order of `quantiles` in `[network]` of the definition."""
+        check_is_fitted(self)
+        with _argument_errors("Regressor"):
+            X = self._rows(X, reset=False)
+        return self.model_.in_double_precision.predict_quantiles(X)
+
 
 @contextmanager
 def _argument_errors(estimator: str) -> Iterator[None]:

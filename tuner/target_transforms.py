@@ -93,6 +93,12 @@ def fit_quantile(knots: tuple[float, ...], values: tuple[float, ...]) -> TargetT
     return TargetTransform("quantile", values[0], values[-1], knots=knots, values=values)
 
 
+def fit_ratio(counts: Doubles) -> TargetTransform:
+    """Return multiples of the mean of training counts (n,) that are not all 0."""
+    mean = float(counts.mean())
+    return TargetTransform("ratio", 0.0, BEYOND * float(counts.max()) / mean, width=mean)
+
+
 def skewness(numbers: Doubles) -> float:
     """Return the skewness of numbers (n,) that are not all equal."""
     apart = numbers - numbers.mean()

@@ -57,7 +57,7 @@ def trial_settings(definition: StudyDefinition, facts: StudyFacts | None = None)
         ),
         metric=definition.search.metric,
         seeds=training.seeds,
-        output=definition.network.output,
+        output=definition.network.output_name,
         penalty_per=training.penalty_per,
         class_weight=training.class_weight,
         exact_zeros=facts is None or facts.exact_zeros,

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.linear_model import PoissonRegressor
+from sklearn.metrics import mean_absolute_error, mean_pinball_loss, r2_score, root_mean_squared_error
 
 import tuner
+from tuner.errors import DataError
 from tuner.modeling import export_onnx, load_model, onnx_inputs
 from tuner.modeling.evaluating import evaluate_file
+from tuner.modeling.predicting import predictions
 
 SMALL = {
     "training": {"max_epochs": 6},
@@ -87,3 +90,65 @@ def test_the_mean_absolute_error_takes_the_place_of_the_rmse(tmp_path: Path) -> 
     )
     assert found.r2 == pytest.approx(r2_score(*weighed[:2], sample_weight=weighed[2]), rel=1e-9)
     assert dev.value == pytest.approx(study.evaluate(model)["dev"].error.value, rel=1e-5)
+
+
+def test_quantiles_are_predicted_and_their_intervals_measured(tmp_path: Path) -> None:
+    """The prediction is the median; no two cross; losses and coverage are those of scikit-learn and of counting."""
+    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+    study = searched(tmp_path, "price", network={"quantiles": levels}, data={"target_transform": "log"})
+    study.train().save(tmp_path / "m.tuner")
+    model, rows = load_model(tmp_path / "m.tuner").in_double_precision, visits(60, seed=3)
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    said = model.predict_quantiles(rows)
+    assert said.shape == (60, 5)
+    assert (np.diff(said) >= 0).all()
+    assert list(model.predict(rows)) == list(said[:, 2])
+    found = evaluate_file(model, tmp_path / "new.csv")
+    assert isinstance(found, tuner.modeling.NumberEvaluation)
+    for k, level in enumerate(levels):
+        assert found.pinball[level] == pytest.approx(
+            mean_pinball_loss(rows["price"], said[:, k], alpha=level), rel=1e-9
+        )
+    widest, other = found.intervals
+    within = (rows["price"] >= said[:, 0]) & (rows["price"] <= said[:, 4])
+    assert (widest.low, widest.high, 1 - widest.outside.value) == (0.05, 0.95, pytest.approx(within.mean()))
+    assert widest.width == pytest.approx((said[:, 4] - said[:, 0]).mean())
+    assert widest.expected == pytest.approx(0.9)
+    assert other.outside.value > widest.outside.value
+    columns = next(predictions(model, tmp_path / "new.csv", keep=("place",)))
+    names = ["place", "predicted", "predicted_0.05", "predicted_0.25", "predicted_0.75", "predicted_0.95"]
+    assert list(columns) == names
+    np.testing.assert_allclose(columns[names[1:]], said[:, [2, 0, 1, 3, 4]], rtol=1e-4)
+    predicted, quantiles = exported(load_model(tmp_path / "m.tuner"), tmp_path, rows)
+    np.testing.assert_allclose(quantiles, said, rtol=1e-3)
+    np.testing.assert_allclose(predicted, said[:, 2], rtol=1e-3)
+
+
+def test_counts_are_predicted_by_their_logarithm(tmp_path: Path) -> None:
+    """Without a negative prediction, and nearly as a Poisson regression of scikit-learn where no layer is hidden."""
+    study = searched(
+        tmp_path,
+        "visits",
+        network={"output": "poisson", "hidden": []},
+        training={"max_epochs": 40},
+        data={"columns": {"price": "drop", "counts": "drop", "place": "drop"}},
+    )
+    model, rows = study.train(), visits(60, seed=3)
+    said = model.predict(rows)
+    assert (said > 0).all()
+    train = visits()
+    other = PoissonRegressor(alpha=0).fit(train[["rate"]], train["visits"]).predict(rows[["rate"]])
+    np.testing.assert_allclose(said, other, rtol=0.4)
+    assert model.score(rows, rows["visits"]) > 0.5
+    (exact,) = exported(model, tmp_path, rows)
+    np.testing.assert_allclose(exact, said, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("cell", "shown"), [(-1, "'-1'"), (2.5, "'2.5'")])
+def test_what_is_no_count_is_refused(tmp_path: Path, cell: float, shown: str) -> None:
+    """With its row, and what predicts such a number."""
+    frame = visits().astype({"visits": object})
+    frame.loc[5, "visits"] = cell
+    definition = {**SMALL, "network": {"output": "poisson"}}
+    with pytest.raises(DataError, match=rf"{shown} is not a count; expected an integer ≥ 0.*output = .linear."):
+        tuner.search(frame, target="visits", definition=definition, trials=1, storage=f"sqlite:///{tmp_path}/t.db")

@@ -6,8 +6,19 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import mean_pinball_loss, mean_poisson_deviance
 
-from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, OUTPUTS, SCHEDULES, Hyperparameters, idle_hyperparameters
+from tuner.errors import ArgumentError
+from tuner.nn import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    OPTIMIZERS,
+    OUTPUTS,
+    SCHEDULES,
+    Hyperparameters,
+    idle_hyperparameters,
+    output_named,
+)
 from tuner.nn.arrays import Array, Bools, Ints
 from tuner.nn.calls import run
 from tuner.nn.optimizers import Rates
@@ -119,6 +130,37 @@ def test_losses_of_numbers(name: str, losses: list[float], slopes: list[float]) 
     output.targets(y, targets)
     run(output.delta(logits, None)(targets * weight, weight))
     assert list(logits[0]) == list(weight[0] * slopes)
+
+
+def test_quantiles_do_not_cross() -> None:
+    """The prediction is the middle one of the sorted outputs, and the loss is scikit-learn's pinball loss."""
+    output, y = output_named("quantiles(0.1, 0.5, 0.9)"), np.array([3.0, 0.0])
+    logits = np.array([[5.0, 1.0], [2.0, 1.0], [1.0, 4.0]])
+    assert output.probabilities(logits).tolist() == [[1.0, 1.0], [2.0, 1.0], [5.0, 4.0]]
+    assert output.classes(logits).tolist() == [2.0, 1.0]
+    losses, squares = output.assess(logits, y)
+    assert losses.mean() == pytest.approx(
+        np.mean([mean_pinball_loss(y, z, alpha=q) for q, z in zip((0.1, 0.5, 0.9), logits, strict=True)])
+    )
+    assert squares.tolist() == [1.0, 1.0]
+    for wrong in (
+        "quantiles(0.9, 0.5)",
+        "quantiles(0.1, 0.9)",
+        "quantiles(0.5)",
+        "quantiles(0, 0.5)",
+        "quantiles(a)",
+        "x",
+    ):
+        with pytest.raises(ArgumentError, match="output: expected one of softmax"):
+            output_named(wrong)
+
+
+def test_the_poisson_loss_is_half_the_deviance() -> None:
+    """Of rates e^z, as scikit-learn has it; a rate beyond float32 is limited."""
+    output, y, z = OUTPUTS["poisson"], np.array([0.0, 2.0, 5.0]), np.array([[-1.0, 0.5, 1.7]])
+    losses, _ = output.assess(z.copy(), y)
+    assert 2 * losses.mean() == pytest.approx(mean_poisson_deviance(y, np.exp(z[0])))
+    assert np.isfinite(output.classes(np.array([[1e6]], dtype=np.float32))).all()
 
 
 def test_equal_logits_count_as_the_first_class() -> None:

@@ -166,6 +166,15 @@ def _detail(one: Evaluation | NumberEvaluation, unit: Unit) -> list[str]:
         for tenth in one.tenths:
             ends = f"{unit.text(tenth.low):>10} {unit.text(tenth.high):>10}"
             lines.append(f"  {ends} {tenth.n:>7,} {unit.text(tenth.error):>10}  {unit.gap(tenth.residual):>10}")
+        if one.intervals:
+            lines += ["", f"{one.name}: predicted intervals"]
+        for interval in one.intervals:
+            outside = interval.outside
+            within = (percent(1 - share) for share in (outside.value, outside.high, outside.low))
+            lines.append(
+                f"  quantiles {interval.low:g} to {interval.high:g}: {'{} ({} to {})'.format(*within)} of the rows are "
+                f"within, expected {percent(interval.expected)}; mean width {unit.text(interval.width)}"
+            )
         return lines
     lines = ["", f"{one.name}: errors by class"]
     width = max(len(each.name) for each in one.classes)

@@ -41,7 +41,7 @@ def gradcheck(
         n_classes=dataset.n_classes,
         hyperparameters=space.hyperparameters(space.middle()),
         seed=definition.search.seed,
-        output=output_for(definition.network.output, is_numeric=not dataset.unit.is_share),
+        output=output_for(definition.network.output_name, is_numeric=not dataset.unit.is_share),
         penalty_per=definition.training.penalty_per,
         entries=entries,
     )

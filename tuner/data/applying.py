@@ -103,7 +103,9 @@ def read_labeled(
         weights = weight_column(raw, settings)
         yield LabeledRows(
             raw.frame,
-            match_labels(raw, name, labels, class_names)[0] if class_names else find_numbers(raw, name, labels),
+            match_labels(raw, name, labels, class_names)[0]
+            if class_names
+            else find_numbers(raw, name, labels, settings),
             None if weights is None else read_weights(raw, weights),
         )
 

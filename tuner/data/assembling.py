@@ -186,7 +186,7 @@ def _targets(
     notices = [notice for raw in raws.values() for notice in raw.notices]
     labels = {key: read_labels(raw, _target_in(raw, target), settings) for key, raw in raws.items()}
     if is_regression(raws["source"], target, labels["source"], settings):
-        numbers = {key: find_numbers(raw, _target_in(raw, target), labels[key]) for key, raw in raws.items()}
+        numbers = {key: find_numbers(raw, _target_in(raw, target), labels[key], settings) for key, raw in raws.items()}
         return (), numbers, notices
     class_names, y = find_classes(raws["source"], target, labels["source"], settings)
     every_y: dict[str, NDArray[Any]] = {"source": y}

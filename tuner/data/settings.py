@@ -139,6 +139,7 @@ class DataSettings(BaseModel):
 
     _task: Task | None = PrivateAttr(default=None)
     _by_absolute: bool = PrivateAttr(default=False)
+    _are_counts: bool = PrivateAttr(default=False)
 
     @property
     def task(self) -> Task | None:
@@ -154,13 +155,22 @@ class DataSettings(BaseModel):
         """[search] metric: whether the error of numbers is the mean absolute error."""
         return self._by_absolute
 
-    def set_metric(self, *, by_absolute: bool) -> None:
-        """Note [search] metric, when the definition is made."""
-        self._by_absolute = by_absolute
+    @property
+    def are_counts(self) -> bool:
+        """[network] output: whether the numbers to predict are counts, whose logarithm the network's output is."""
+        return self._are_counts
+
+    def set_losses(self, *, by_absolute: bool, are_counts: bool) -> None:
+        """Note [search] metric and [network] output, when the definition is made."""
+        self._by_absolute, self._are_counts = by_absolute, are_counts
 
     def described(self) -> dict[str, Any]:
         """Return everything that decides how rows are read and split, and their errors counted, as JSON."""
-        noted = {"task": self.task, "by_absolute": self.by_absolute or None}
+        noted = {
+            "task": self.task,
+            "by_absolute": self.by_absolute or None,
+            "are_counts": self.are_counts or None,
+        }
         return self.model_dump(mode="json") | {key: value for key, value in noted.items() if value is not None}
 
     def column(self, name: str) -> ColumnSettings:

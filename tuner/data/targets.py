@@ -19,7 +19,7 @@ from tuner.data.sources.raw import Raw
 from tuner.data.tables import LARGEST, level_numbers, nearest, no_column, text_column, text_of
 from tuner.errors import DataError
 from tuner.formatting import count, join, quoted, shorten, some_of
-from tuner.target_transforms import TargetTransform, fit_log, fit_quantile, skewness
+from tuner.target_transforms import TargetTransform, fit_log, fit_quantile, fit_ratio, skewness
 from tuner.units import Unit, are_to_predict
 
 Ints = NDArray[np.int64]
@@ -118,10 +118,18 @@ def _numbers_of(raw: Raw, levels: tuple[str, ...]) -> Doubles:
     return numbers
 
 
-def find_numbers(raw: Raw, name: str, labels: TextColumn) -> Doubles:
-    """Return each row's number to predict, (n,).  Raises DataError for a cell that is none."""
+def find_numbers(raw: Raw, name: str, labels: TextColumn, settings: DataSettings) -> Doubles:
+    """Return each row's number to predict, (n,).  Raises DataError for a cell that is none, or no count."""
     numbers = _numbers_of(raw, labels.levels)
     bad = np.flatnonzero(~(np.abs(numbers) <= LARGEST))
+    if not len(bad) and settings.are_counts:
+        bad = np.flatnonzero((numbers < 0) | (numbers != np.round(numbers)))
+        if len(bad):
+            row = int(np.flatnonzero(labels.codes == bad[0])[0])
+            raise DataError(
+                f"{raw.at(row, name)}: {quoted(labels.levels[int(bad[0])])} is not a count; expected an integer ≥ 0 in "
+                'every row with output = "poisson" in [network]; output = "linear" predicts any number'
+            )
     if len(bad):
         row = int(np.flatnonzero(labels.codes == bad[0])[0])
         cell = quoted(labels.levels[int(bad[0])])
@@ -137,6 +145,8 @@ def unit_of(where: str, numbers: Doubles, settings: DataSettings) -> tuple[Unit,
         raise DataError(f"{where}: all training rows have the number {numbers[0]:g}; expected different ones")
     transform, notices = _transform(where, numbers, settings.target_transform or "none")
     mean = float(numbers.mean())
+    if settings.are_counts:
+        transform = fit_ratio(numbers)
     absolute = float(np.abs(numbers - mean).mean()) if settings.by_absolute else None
     return Unit(scale=scale, mean=mean, transform=transform, absolute=absolute), notices
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +106,35 @@ class Tenth:
 
 
 @dataclass(frozen=True)
+class IntervalEvaluation:
+    """The rows between two predicted quantiles: the share that there should be, that there is, and the mean width.
+
+    ``outside``: the share of the rows that are not in their interval.  ``width``: in the unit of the target.
+    """
+
+    low: float
+    high: float
+    outside: ErrorEstimate
+    width: float
+
+    @property
+    def expected(self) -> float:
+        """The share of rows within, if the quantiles are right."""
+        return self.high - self.low
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers."""
+        within = {"value": 1 - self.outside.value, "low": 1 - self.outside.high, "high": 1 - self.outside.low}
+        return {"from": self.low, "to": self.high, "expected": self.expected, "within": within, "width": self.width}
+
+
+@dataclass(frozen=True)
 class NumberEvaluation:
     """The errors on one set of a model that predicts numbers, in their unit.  ``note`` relates the set to the model.
 
     ``error``: RMSE or MAE, by the study's metric; both are there, too.  ``r2``: the share of the variance that is
     explained.  ``losses``: the sum of the losses that the error is based on.  ``tenths``: by the true number.
+    ``pinball``: of each predicted quantile its mean pinball loss.  ``intervals``: the widest first.
     """
 
     name: str
@@ -122,6 +146,8 @@ class NumberEvaluation:
     losses: float
     tenths: list[Tenth]
     weighted: bool = False
+    pinball: dict[float, float] = field(default_factory=dict)
+    intervals: list[IntervalEvaluation] = field(default_factory=list)
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -137,6 +163,8 @@ class NumberEvaluation:
             "mean_absolute_error": self.mean_absolute_error,
             "r2": self.r2,
             "tenths": [asdict(tenth) for tenth in self.tenths],
+            "pinball_loss": {f"{level:g}": loss for level, loss in self.pinball.items()},
+            "intervals": [interval.to_dict() for interval in self.intervals],
         }
 
 
@@ -257,7 +285,11 @@ def _evaluation(
     """``y``: (n,) class indices, or numbers in their own unit."""
     unit = model.metadata.unit
     if not unit.is_share:
-        return _of_numbers(unit, name, note, predictions.classes, y, weights, groups)
+        numbers = _of_numbers(unit, name, note, predictions.classes, y, weights, groups)
+        if not model.quantiles_:
+            return numbers
+        pinball, intervals = _of_quantiles(model.quantiles_, predictions.probabilities, y, weights, groups)
+        return replace(numbers, pinball=pinball, intervals=intervals)
     counted_by = model.metadata.counted_by
     in_errors, strata = counted_by.row_weights(y, weights), counted_by.strata(y)
     wrong = predictions.classes != y
@@ -359,6 +391,28 @@ def _of_numbers(
         tenths=tenths,
         weighted=weights is not None,
     )
+
+
+def _of_quantiles(
+    levels: Sequence[float],
+    quantiles: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weights: NDArray[np.floating] | None,
+    groups: NDArray[np.integer] | None,
+) -> tuple[dict[float, float], list[IntervalEvaluation]]:
+    """Return the mean pinball loss of each quantile (n, K), and how often the numbers are between two of them."""
+    pinball = {}
+    for level, below in zip(levels, (quantiles - y[:, None]).T, strict=True):
+        losses = np.maximum(-level * below, (1 - level) * below)
+        pinball[level] = float(np.average(losses, weights=weights))
+    relatives, intervals = None if weights is None else relative(weights), []
+    for k in range(len(levels) // 2):
+        low, high = quantiles[:, k], quantiles[:, -1 - k]
+        outside = (y < low) | (y > high)
+        error = estimate_error(outside if relatives is None else outside * relatives, groups, relatives)
+        width = float(np.average(high - low, weights=weights))
+        intervals.append(IntervalEvaluation(levels[k], levels[-1 - k], error, width))
+    return pinball, intervals
 
 
 def estimate_error(

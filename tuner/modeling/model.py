@@ -37,7 +37,7 @@ class Predictions:
     """Class indices (n,) and class probabilities (n, n_classes) of n rows.
 
     ``has_probabilities``: False for networks that only predict classes, whose probabilities are their shares of votes.
-    Of a model for numbers: the predicted numbers (n,) in their own unit, and the same as (n, 1).
+    Of a model for numbers: the predicted numbers (n,) in their own unit, and the same as (n, 1), or quantiles (n, K).
     """
 
     classes: NDArray[Any]
@@ -139,8 +139,8 @@ class Model:
             what = "probability" if self.metadata.unit.is_share else "prediction"
             raise DataError(f"the model: a {what} is not a number; its weights or a row's numbers are too large")
         if not self.metadata.unit.is_share:
-            numbers = self.metadata.unit.predicted(classes.mean(axis=0, dtype=np.float64))
-            return Predictions(numbers, numbers[:, None])
+            predicted = self.metadata.unit.predicted
+            return Predictions(*(predicted(each.mean(axis=0, dtype=np.float64)) for each in (classes, probabilities)))
         if self.metadata.decision is None and self.metadata.loss is None and len(places) == 1:
             return Predictions(classes[0], probabilities[0])
         return self._decided(probabilities.mean(axis=0, dtype=probabilities.dtype))
@@ -185,6 +185,21 @@ class Model:
             return self.classify(rows_frame(X, self.encodings[0])).classes
         labels: NDArray[Any] = self.classes_[self.classify(rows_frame(X, self.encodings[0])).classes]
         return labels
+
+    @property
+    def quantiles_(self) -> tuple[float, ...]:
+        """The quantiles that a model for numbers predicts, rising; empty if only the number itself."""
+        architecture = self.metadata.architecture
+        return () if architecture is None else architecture.functions.quantiles
+
+    def predict_quantiles(self, X: Any) -> NDArray[np.float64]:
+        """The predicted quantiles of each row, (n, K), in the order of ``quantiles_``; the median is what is predicted.
+
+        Raises AttributeError for a model without quantiles.
+        """
+        if not self.quantiles_:
+            raise AttributeError("predict_quantiles: this model was trained without quantiles in [network]")
+        return self.classify(rows_frame(X, self.encodings[0])).probabilities
 
     def score(self, X: Any, y: Any) -> float:
         """Accuracy: the share of rows whose class is predicted; a label that is not a class is wrong.

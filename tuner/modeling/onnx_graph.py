@@ -9,9 +9,9 @@ Inputs (the names of their columns, in order, stand in the file's metadata as JS
 
 An input that the model has no columns for is left out.  Outputs: ``predicted`` (n,), by the model's threshold if it has
 one; ``probabilities`` float32 (n, n_classes) in the order of the classes, calibrated if the model is; of a model for
-numbers only ``predicted``, float64 in their own unit.  float64 keeps what matters of large numbers that vary little
-(years, dates); everything after the normalization is float32, as in training, but for threshold and calibration.
-``onnx_inputs`` makes the inputs of raw rows.
+numbers only ``predicted``, float64 in their own unit, and ``quantiles`` (n, K) if it has some.  float64 keeps what
+matters of large numbers that vary little (years, dates); everything after the normalization is float32, as in training,
+but for threshold and calibration.  ``onnx_inputs`` makes the inputs of raw rows.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from tuner.data import (
 from tuner.errors import UsageError
 from tuner.files import whole_file
 from tuner.modeling.model import Model
-from tuner.nn import GELU, LEAK, SELU, Network
+from tuner.nn import GELU, LARGEST_LOGARITHM, LEAK, MEDIAN, SELU, Network
 from tuner.target_transforms import TargetTransform
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 IR_VERSION = 8  # the oldest that these operators allow: older runtimes read it, too
 NUMBERS, CATEGORIES = "numbers", "categories"
-PREDICTED, PROBABILITIES = "predicted", "probabilities"
+PREDICTED, PROBABILITIES, QUANTILES = "predicted", "probabilities", "quantiles"
 
 Piece = tuple[str, list[int]]
 """What a node yields, and where in X each of its columns stands."""
@@ -102,6 +102,8 @@ def build_graph(model: Model) -> Any:
         }
     else:
         outputs = {PREDICTED: (TensorProto.DOUBLE, ["n"])}
+        if model.quantiles_:
+            outputs[QUANTILES] = (TensorProto.DOUBLE, ["n", len(model.quantiles_)])
     graph = helper.make_graph(
         nodes.nodes,
         "tuner",
@@ -149,12 +151,18 @@ class _Nodes:
         self._names[name := self._part + name] += 1
         return name if self._names[name] == 1 else f"{name} {self._names[name]}"
 
-    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """One operator; the name of what it yields."""
+    def add(
+        self, operator: str, *inputs: str, output: str | None = None, unused: tuple[str, ...] = (), **attributes: Any
+    ) -> str:
+        """One operator; the name of what it yields first, others being ``unused``."""
         from onnx import helper
 
         name = self._name(operator)
-        self.nodes.append(helper.make_node(operator, list(inputs), [output or name], name=name, **attributes))
+        self.nodes.append(
+            helper.make_node(
+                operator, list(inputs), [output or name, *map(self._name, unused)], name=name, **attributes
+            )
+        )
         return output or name
 
     def cast(self, name: str, to: str) -> str:
@@ -190,18 +198,7 @@ def _answer(nodes: _Nodes, model: Model) -> None:
     every = encoded * (len(model.networks) // len(encoded))
     unit, alone = model.metadata.unit, len(model.networks) == 1
     if unit.scale is not None:
-        numbers = []
-        for number, (network, (X, positions)) in enumerate(zip(model.networks, every, strict=True), start=1):
-            with nodes.part(f"network {number}"):
-                numbers.append(nodes.cast(_logits(nodes, network, X, positions), "DOUBLE"))
-        total = reduce(partial(nodes.add, "Add"), numbers)  # many versions of onnxruntime have no Mean of float64
-        flat = nodes.add("Squeeze", total, nodes.constant([1], np.int64))
-        if unit.transform is not None:
-            z = flat if alone else nodes.add("Div", flat, nodes.constant(len(numbers), np.float64))
-            _undone(nodes, unit.transform, z, output=PREDICTED)
-            return
-        scaled = nodes.add("Mul", flat, nodes.constant(unit.scale / len(numbers), np.float64))
-        nodes.add("Add", scaled, nodes.constant(unit.mean, np.float64), output=PREDICTED)
+        _answer_numbers(nodes, model, every)
         return
     decision, loss = model.metadata.decision, unit.loss
     costs = None if loss is None else loss.costs
@@ -222,6 +219,28 @@ def _answer(nodes: _Nodes, model: Model) -> None:
     elif not alone:
         index = _most_probable(nodes, mean)
     nodes.add("Gather", nodes.constant(model.classes_), index, axis=0, output=PREDICTED)
+
+
+def _answer_numbers(nodes: _Nodes, model: Model, every: Sequence[Piece]) -> None:
+    """From each network's inputs to the mean of what they predict, in the unit of the target."""
+    unit, alone = model.metadata.unit, len(model.networks) == 1
+    assert unit.scale is not None
+    numbers = []
+    for number, (network, (X, positions)) in enumerate(zip(model.networks, every, strict=True), start=1):
+        with nodes.part(f"network {number}"):
+            numbers.append(nodes.cast(_numbers(nodes, network, X, positions), "DOUBLE"))
+    total = reduce(partial(nodes.add, "Add"), numbers)  # many versions of onnxruntime have no Mean of float64
+    levels = model.quantiles_
+    flat = total if levels else nodes.add("Squeeze", total, nodes.constant([1], np.int64))
+    output = QUANTILES if levels else PREDICTED
+    if unit.transform is not None:
+        z = flat if alone else nodes.add("Div", flat, nodes.constant(len(numbers), np.float64))
+        _undone(nodes, unit.transform, z, output=output)
+    else:
+        scaled = nodes.add("Mul", flat, nodes.constant(unit.scale / len(numbers), np.float64))
+        nodes.add("Add", scaled, nodes.constant(unit.mean, np.float64), output=output)
+    if levels:
+        nodes.add("Gather", output, nodes.constant(levels.index(MEDIAN), np.int64), axis=1, output=PREDICTED)
 
 
 Costs: TypeAlias = tuple[tuple[float, ...], ...] | None
@@ -282,6 +301,17 @@ def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], 
     flat = nodes.add("Squeeze", a, nodes.constant([1], np.int64))
     above = nodes.add("Greater", flat, nodes.constant(0, np.float32))
     return nodes.cast(above, "INT64"), both
+
+
+def _numbers(nodes: _Nodes, network: Network, X: str, positions: Sequence[int]) -> str:
+    """What one network for numbers predicts, (n, 1), or its quantiles in rising order, (n, K)."""
+    logits, output = _logits(nodes, network, X, positions), network.architecture.functions
+    if network.architecture.output == "poisson":
+        return nodes.add("Exp", nodes.add("Min", logits, nodes.constant(LARGEST_LOGARITHM, np.float32)))
+    if not output.quantiles:
+        return logits
+    k = nodes.constant([len(output.quantiles)], np.int64)
+    return nodes.add("TopK", logits, k, unused=("places",), axis=1, largest=0)
 
 
 def _logits(nodes: _Nodes, network: Network, X: str, positions: Sequence[int]) -> str:
@@ -389,7 +419,7 @@ def _undone(nodes: _Nodes, transform: TargetTransform, z: str, *, output: str) -
         values = np.array(transform.values)
         slopes = np.diff(transform.knots) / np.diff(values)
         changes = np.diff(slopes, prepend=0)
-        axis = nodes.constant([1], np.int64)
+        axis = nodes.constant([-1], np.int64)
         beyond = nodes.add("Sub", nodes.add("Unsqueeze", z, axis), nodes.constant(values[:-1]))
         positive = nodes.add("Max", beyond, constant(0.0))
         risen = nodes.add("Squeeze", nodes.add("MatMul", positive, nodes.constant(changes[:, None])), axis)

@@ -18,6 +18,7 @@ from tuner.errors import DataError, UsageError
 from tuner.files import refuse_overwriting, whole_file
 from tuner.formatting import csv_cell, quoted
 from tuner.modeling.model import Model
+from tuner.nn import MEDIAN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,8 @@ def predict_file(
 ) -> int:
     """Write the predictions for a file's rows, in their order, to ``output`` or as CSV to ``stdout``; how many rows.
 
-    The columns: those of the data named by ``keep``, then ``predicted``, then with ``probabilities`` one per class.
+    The columns: those of the data named by ``keep``, then ``predicted``, then with ``probabilities`` one per class, and
+    of a model with quantiles one for each but the median: ``predicted_0.1``.
     Never leaves an incomplete file; replaces earlier predictions with ``force`` only.  Raises DataError.
     """
     rows = 0
@@ -69,6 +71,9 @@ def predictions(
     rows = 0
     taken = (*keep, PREDICTED)
     names = [f"{name} (probability)" if name in taken else name for name in model.metadata.class_names]
+    of_quantiles = {f"{PREDICTED}_{level:g}": k for k, level in enumerate(model.quantiles_) if level != MEDIAN}
+    if twice := next((name for name in keep if name in of_quantiles), None):
+        raise UsageError(f"--keep {twice}: a column of the predictions has this name; rename that of the data")
     settings, unit = model.metadata.data_settings, model.metadata.unit
     classes = pd.Index(model.classes_ if unit.is_share else [])
     if probabilities and not unit.is_share:
@@ -84,13 +89,15 @@ def predictions(
             columns[PREDICTED] = (
                 pd.Categorical.from_codes(predicted.classes, categories=classes) if unit.is_share else predicted.classes
             )
+            columns |= {name: predicted.probabilities[:, k] for name, k in of_quantiles.items()}
             if probabilities:
                 columns |= dict(zip(names, predicted.probabilities.T, strict=True))
             rows += len(frame)
             yield pd.DataFrame(columns, copy=False)
     if not rows:  # a table without rows has its columns all the same
-        none = pd.DataFrame({name: [] for name in (*taken, *(names if probabilities else ()))})
-        yield none.astype({PREDICTED: pd.CategoricalDtype(classes) if unit.is_share else np.float64})
+        none = pd.DataFrame({name: [] for name in (*taken, *of_quantiles, *(names if probabilities else ()))})
+        numbers = dict.fromkeys((PREDICTED, *of_quantiles), np.float64)
+        yield none.astype({PREDICTED: pd.CategoricalDtype(classes)} if unit.is_share else numbers)
 
 
 # --- where predictions go ---------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from tuner.nn.diagnostics import LayerReport
 from tuner.nn.examples import Examples
 from tuner.nn.hyperparameters import Hyperparameters, idle_hyperparameters
 from tuner.nn.initializers import INITIALIZERS
-from tuner.nn.losses import OUTPUTS, output_for
+from tuner.nn.losses import LARGEST_LOGARITHM, MEDIAN, OUTPUTS, output_for, output_named, quantile_output
 from tuner.nn.network import Network, TrainedNetwork, classify_each
 from tuner.nn.normalization import NORMALIZATIONS
 from tuner.nn.optimizers import OPTIMIZERS
@@ -19,7 +19,9 @@ __all__ = [
     "ACTIVATIONS",
     "GELU",
     "INITIALIZERS",
+    "LARGEST_LOGARITHM",
     "LEAK",
+    "MEDIAN",
     "NORMALIZATIONS",
     "OPTIMIZERS",
     "OUTPUTS",
@@ -38,5 +40,7 @@ __all__ = [
     "classify_each",
     "idle_hyperparameters",
     "output_for",
+    "output_named",
+    "quantile_output",
     "train",
 ]

@@ -13,7 +13,7 @@ from tuner.errors import ArgumentError
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.arrays import Array
 from tuner.nn.initializers import INITIALIZERS
-from tuner.nn.losses import OUTPUTS
+from tuner.nn.losses import Output, output_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Architecture:
 
     Without hidden layers it is softmax, logistic or linear regression.  The output "softmax" has one unit per class;
     "sigmoid" has a single unit, the probability of class 1, and needs exactly two classes.  "linear" (trained by
-    squared error), "huber" and "absolute" (by the losses of these names) have a single unit, a number, and
-    ``n_classes`` is 1.
+    squared error), "huber", "absolute" and "poisson" (by the losses of these names) have a single unit, a number or
+    its logarithm, and quantiles (see ``quantile_output``) one each; ``n_classes`` is 1.
     """
 
     n_features: int
@@ -35,7 +35,7 @@ class Architecture:
     def __post_init__(self) -> None:
         integer("n_features", self.n_features, low=1)
         one_of("activation", self.activation, ACTIVATIONS)
-        one_of("output", self.output, OUTPUTS)
+        output_named(self.output)
         if not self.is_numeric:
             integer("n_classes", self.n_classes, low=2)
         elif self.n_classes != 1:
@@ -48,12 +48,17 @@ class Architecture:
     @property
     def is_numeric(self) -> bool:
         """Whether the network predicts a number, not a class."""
-        return OUTPUTS[self.output].is_numeric
+        return self.functions.is_numeric
+
+    @property
+    def functions(self) -> Output:
+        """The functions of the output layer."""
+        return output_named(self.output)
 
     @property
     def n_outputs(self) -> int:
         """Units of the output layer."""
-        return 1 if self.output == "sigmoid" else self.n_classes
+        return 1 if self.output == "sigmoid" else len(self.functions.quantiles) or self.n_classes
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -14,7 +14,6 @@ from tuner.nn.calls import Call, run
 from tuner.nn.dropout import draw_mask
 from tuner.nn.flags import FlagRows
 from tuner.nn.lane import Lane
-from tuner.nn.losses import OUTPUTS
 from tuner.nn.memory import aligned, row_length
 from tuner.nn.normalization import Normalized, Statistics, fold
 from tuner.nn.optimizers import Rates
@@ -405,7 +404,7 @@ class Cohort:
 
     def _fill(self, block: Block, orders: list[Ints | None], epoch: int) -> None:
         """Gather and weight the examples of a block of an epoch, from 0, and draw its masks."""
-        targets = OUTPUTS[self.plan.architecture.output].targets
+        targets = self.plan.architecture.functions.targets
         weight = self.buffers.weight
         for k, (lane, (start, stop), share) in enumerate(zip(self.lanes, block.ranges, block.shares, strict=True)):
             order, rows = orders[k], stop - start

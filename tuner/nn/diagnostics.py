@@ -12,7 +12,6 @@ from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.calls import run
 from tuner.nn.examples import Prepared
-from tuner.nn.losses import OUTPUTS
 from tuner.nn.propagation import TrainingPass
 
 DEAD_SLOPE = 1e-6
@@ -54,7 +53,7 @@ class LayerProbe:
         self._gradient = np.zeros((1, len(theta)), dtype=theta.dtype)
         self._pass = TrainingPass(architecture, theta[None], self._gradient, n)
         targets = np.empty((1, architecture.n_outputs, n), dtype=theta.dtype)
-        OUTPUTS[architecture.output].targets(examples.y, targets[0])
+        architecture.functions.targets(examples.y, targets[0])
         weight = np.full((1, 1, n), 1 / n, dtype=theta.dtype)
         masks = [None] * len(architecture.hidden)
         self._batch = self._pass.batch(examples.extended()[None], targets * weight, weight, masks)

@@ -13,7 +13,6 @@ from tuner.nn.arrays import Array
 from tuner.nn.calls import run
 from tuner.nn.examples import Prepared
 from tuner.nn.flags import FlagRows
-from tuner.nn.losses import OUTPUTS
 from tuner.nn.propagation import ForwardPass
 
 CHUNK = 512
@@ -31,7 +30,7 @@ class Evaluator:
     ) -> None:
         self._watched = watched if watched is not None and watched.losses is watched_losses else None
         self._has_losses = examples.counted_by.of_rows is not None
-        self._output = OUTPUTS[architecture.output]
+        self._output = architecture.functions
         self._examples = examples
         self._K, n = len(theta), len(examples)
         passes = {size: ForwardPass(architecture, theta, size) for size in {min(n, CHUNK), n % CHUNK} - {0}}

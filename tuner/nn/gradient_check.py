@@ -20,7 +20,7 @@ from tuner.nn.cohort import Cohort
 from tuner.nn.examples import Examples, Prepared
 from tuner.nn.hyperparameters import Hyperparameters
 from tuner.nn.lane import Lane
-from tuner.nn.losses import OUTPUTS
+from tuner.nn.losses import output_named
 from tuner.nn.normalization import Normalized, Statistics, scale_slices
 from tuner.nn.penalties import penalty_cost
 from tuner.nn.plan import Plan
@@ -134,7 +134,7 @@ def check_gradients(
     integer("entries", entries, low=1)
     integer("examples_used", examples_used, low=1)
     settings = replace(hyperparameters, keep_prob=1.0)
-    is_numeric = OUTPUTS[output].is_numeric
+    is_numeric = output_named(output).is_numeric
     known = examples.prepared("examples", n_classes=n_classes, dtype=np.float64, is_numeric=is_numeric)
     some = known.rows(np.linspace(0, len(known) - 1, min(examples_used, len(known))).astype(np.int64))
     architecture = Architecture(known.n_features, settings.hidden, n_classes, settings.activation, output)
@@ -223,7 +223,7 @@ class CostFunction:
 
     def _losses(self, y: Array) -> Array:
         """Return the loss of each example if its target were y."""
-        output = OUTPUTS[self._architecture.output]
+        output = self._architecture.functions
         return output.assess(self._forward.logits[0].copy(), output.labels(y))[0]
 
     def sides(self) -> Array:

@@ -7,12 +7,15 @@ along a short last axis.  The loss of a class is cross-entropy computed from the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import re
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from tuner.errors import ArgumentError
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.arrays import Array, Bools, Ints
 from tuner.nn.calls import Call
@@ -30,8 +33,8 @@ Delta: TypeAlias = Callable[[Array, Array], list[Call]]
 class Output(NamedTuple):
     """The functions of an output layer; y (n,) are class numbers, or numbers to predict if it ``is_numeric``.
 
-    ``classes(logits)`` returns (..., n), ``probabilities(logits)`` (..., n_classes, n): of numbers, they are the
-    predicted ones and the logits.
+    ``classes(logits)`` returns (..., n), ``probabilities(logits)`` (..., n_classes, n): of numbers, both are the
+    predicted ones; of ``quantiles``, the median and all of them in rising order.
     ``assess(logits, labels)`` returns the losses and which examples are wrong (of numbers, the squared errors),
     (..., n), and overwrites the logits; ``labels(y)`` is computed once per set of examples.
     ``targets(y, out)`` writes the target probabilities to ``out`` (..., n_outputs, n), for y (..., n).
@@ -47,6 +50,7 @@ class Output(NamedTuple):
     targets: Callable[[Array, Array], object]
     delta: Callable[[Array, Array | None], Delta]
     is_numeric: bool = False
+    quantiles: tuple[float, ...] = ()
 
 
 def _softmax_labels(y: Ints) -> Ints:
@@ -111,8 +115,8 @@ def _softmax_delta(logits: Array, inverse: Array | None) -> Delta:
     ]
 
 
-def _sigmoid_labels(y: Ints) -> Ints:
-    """Return the classes unchanged."""
+def _unchanged(y: Array) -> Array:
+    """Return classes or numbers as they are."""
     return y
 
 
@@ -159,9 +163,6 @@ def _numbers(loss: Callable[[Array], Array], slope: Callable[[Array, Array], lis
     def values(logits: Array) -> Array:
         return logits[..., 0, :]
 
-    def unchanged(array: Array) -> Array:
-        return array
-
     def assess(logits: Array, y: Array) -> tuple[Array, Array]:
         residuals = logits[..., 0, :] - y
         return loss(residuals), np.square(residuals)
@@ -176,7 +177,7 @@ def _numbers(loss: Callable[[Array], Array], slope: Callable[[Array, Array], lis
             *slope(logits, weight),
         ]
 
-    return Output(values, unchanged, unchanged, assess, targets, delta, is_numeric=True)
+    return Output(values, _unchanged, _unchanged, assess, targets, delta, is_numeric=True)
 
 
 def _half_squares(residuals: Array) -> Array:
@@ -205,9 +206,100 @@ def _signs(product: Array, weight: Array) -> list[Call]:
     return [partial(np.sign, product, product), partial(np.multiply, product, weight, product)]
 
 
+def _pinball(quantiles: tuple[float, ...]) -> Output:
+    """Return the output of one number per quantile, whose loss is the mean of their pinball losses.
+
+    q (y − z) where z is below y, else (1 − q) (z − y), which is least on average where a share q of y is below z
+    (Koenker and Bassett 1978).  Predictions are sorted, so that they do not cross.
+    """
+    median, levels = quantiles.index(MEDIAN), np.array(quantiles)[:, None]
+    shares = {dtype: (1 - 2 * levels).astype(dtype) for dtype in (np.float32, np.float64)}
+
+    def values(logits: Array) -> Array:
+        return np.asarray(np.sort(logits, axis=-2)[..., median, :])
+
+    def every_value(logits: Array) -> Array:
+        return np.sort(logits, axis=-2)
+
+    def assess(logits: Array, y: Array) -> tuple[Array, Array]:
+        residuals = logits - y
+        of_levels = np.maximum(-levels * residuals, (1 - levels) * residuals).astype(logits.dtype, copy=False)
+        return of_levels.mean(axis=-2), np.square(values(logits) - y)
+
+    def targets(y: Array, out: Array) -> None:
+        out[...] = y[..., None, :]
+
+    def delta(logits: Array, inverse: Array | None) -> Delta:
+        share, half = shares[logits.dtype.type], logits.dtype.type(0.5 / len(quantiles))
+        return lambda targets, weight: [
+            partial(np.multiply, logits, weight, logits),
+            partial(np.subtract, logits, targets, logits),
+            partial(np.sign, logits, logits),
+            partial(np.add, logits, share, logits),
+            partial(np.multiply, logits, weight, logits),
+            partial(np.multiply, logits, half, logits),
+        ]
+
+    return Output(values, every_value, _unchanged, assess, targets, delta, is_numeric=True, quantiles=quantiles)
+
+
+def _poisson_values(logits: Array) -> Array:
+    """e^z, in multiples of the mean count"""
+    return np.asarray(np.exp(np.minimum(logits[..., 0, :], LARGEST_LOGARITHM)))
+
+
+def _poisson_rates(logits: Array) -> Array:
+    """The same as (..., 1, n)."""
+    return _poisson_values(logits)[..., None, :]
+
+
+def _poisson_assess(logits: Array, y: Array) -> tuple[Array, Array]:
+    """e^z − y z − (y − y log y), half the deviance, which is 0 at e^z = y"""
+    z = logits[..., 0, :]
+    least = y - y * np.log(np.where(y > 0, y, 1))
+    return np.exp(z) - y * z - least, np.square(_poisson_values(logits) - y)
+
+
+def _poisson_delta(logits: Array, inverse: Array | None) -> Delta:
+    """∂/∂z = weight · (e^z − y)"""
+    return lambda targets, weight: [
+        partial(np.exp, logits, logits),
+        partial(np.multiply, logits, weight, logits),
+        partial(np.subtract, logits, targets, logits),
+    ]
+
+
 def output_for(name: str, *, is_numeric: bool) -> str:
     """Return the output of a network for numbers or classes: "linear" for numbers in place of one for classes."""
-    return "linear" if is_numeric and not OUTPUTS[name].is_numeric else name
+    return "linear" if is_numeric and not output_named(name).is_numeric else name
+
+
+def quantile_output(quantiles: Sequence[float]) -> str:
+    """Return the name of the output of these quantiles: "quantiles(0.1, 0.5, 0.9)"."""
+    return f"quantiles({', '.join(map(repr, quantiles))})"
+
+
+@cache
+def output_named(name: str) -> Output:
+    """Return an output by its name: one of ``OUTPUTS``, or that of quantiles.  Raises ArgumentError."""
+    if name in OUTPUTS:
+        return OUTPUTS[name]
+    match = re.fullmatch(r"quantiles\((.{1,500})\)", name) if isinstance(name, str) else None
+    try:
+        levels = tuple(float(level) for level in match[1].split(", ")) if match else ()
+    except ValueError:
+        levels = ()
+    rising = [0.0, *levels, 1.0]
+    if len(levels) < 2 or MEDIAN not in levels or not all(low < high for low, high in pairwise(rising)):
+        raise ArgumentError(
+            f"output: expected one of {', '.join(OUTPUTS)}, or quantiles that rise, 0.5 among them, like "
+            f"{quantile_output((0.1, 0.5, 0.9))}, got {name!r}"
+        )
+    return _pinball(levels)
+
+
+MEDIAN = 0.5
+LARGEST_LOGARITHM = 80.0  # whose exponential float32 has
 
 
 OUTPUTS: dict[str, Output] = {
@@ -215,9 +307,18 @@ OUTPUTS: dict[str, Output] = {
         _softmax_classes, _softmax_probabilities, _softmax_labels, _softmax_assess, _softmax_targets, _softmax_delta
     ),
     "sigmoid": Output(
-        _sigmoid_classes, _sigmoid_probabilities, _sigmoid_labels, _sigmoid_assess, _sigmoid_targets, _sigmoid_delta
+        _sigmoid_classes, _sigmoid_probabilities, _unchanged, _sigmoid_assess, _sigmoid_targets, _sigmoid_delta
     ),
     "linear": _numbers(_half_squares, lambda product, weight: []),
     "huber": _numbers(_huber, _clipped),
     "absolute": _numbers(np.abs, _signs),
+    "poisson": Output(
+        _poisson_values,
+        _poisson_rates,
+        _unchanged,
+        _poisson_assess,
+        _sigmoid_targets,
+        _poisson_delta,
+        is_numeric=True,
+    ),
 }

@@ -14,7 +14,6 @@ from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.diagnostics import LayerReport
 from tuner.nn.evaluation import logits_of
-from tuner.nn.losses import OUTPUTS
 from tuner.outcomes import StopReason
 
 
@@ -39,7 +38,7 @@ class Network:
 
     def predict(self, X: Array | Inputs) -> Array:
         """Return the most probable class of each row, or the predicted number, (n,)."""
-        return OUTPUTS[self.architecture.output].classes(_logits([self], [X])[0])
+        return self.architecture.functions.classes(_logits([self], [X])[0])
 
 
 def classify_each(
@@ -57,7 +56,7 @@ def classify_each(
     parts = []
     for architecture, places in alike.items():
         own = inputs if len(inputs) == 1 else [inputs[k] for k in places]
-        output, logits = OUTPUTS[architecture.output], _logits([networks[k] for k in places], own, block)
+        output, logits = architecture.functions, _logits([networks[k] for k in places], own, block)
         parts.append((output.classes(logits), output.probabilities(logits).swapaxes(1, 2)))
     classes, probabilities = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.argsort(np.concatenate(list(alike.values())))

@@ -18,7 +18,7 @@ from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.calls import Call, run
 from tuner.nn.flags import FlagRows
-from tuner.nn.losses import OUTPUTS, SUMMED_BY_PRODUCT
+from tuner.nn.losses import SUMMED_BY_PRODUCT
 from tuner.nn.memory import aligned, row_length
 from tuner.nn.normalization import LayerNormalization, Normalized
 from tuner.nn.products import Forward, WeightGradient, backward_calls, product_call
@@ -126,7 +126,7 @@ class TrainingPass(ForwardPass):
         K, k = len(theta), architecture.n_outputs
         summed = even and k * k * rows <= SUMMED_BY_PRODUCT
         self._inverse = aligned((K, k, k), theta.dtype) if summed else None
-        self._delta = OUTPUTS[architecture.output].delta(self.logits, self._inverse)
+        self._delta = architecture.functions.delta(self.logits, self._inverse)
         # Deltas have rows as long as the activations', padded with 0: NumPy needs no loop over whole buffers.
         self._deltas = [aligned(full.shape, full.dtype) for full in self._full]
         deltas = [full[..., :width] for full, width in zip(self._deltas, architecture.hidden, strict=True)]

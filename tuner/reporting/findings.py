@@ -356,7 +356,7 @@ def network_shape(record: StudyRecord, definition: StudyDefinition, hidden: str 
     """Return the shape of a network of tuner's own with these hidden layers ("64-32"; None: the definition's)."""
     widths = definition.network.hidden if hidden is None else HYPERPARAMETERS["hidden"].parse(hidden)
     n_features, n_classes = record.facts.n_features or 1, len(record.class_names) or 1
-    output = output_for(definition.network.output, is_numeric=not record.unit.is_share)
+    output = output_for(definition.network.output_name, is_numeric=not record.unit.is_share)
     return Architecture(n_features, tuple(widths), n_classes, output=output)
 
 

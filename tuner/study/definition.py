@@ -29,7 +29,7 @@ from tuner.errors import UsageError
 from tuner.formatting import bounded, some_of
 from tuner.limits import MOST_SEEDS, MOST_THREADS
 from tuner.metrics import COST, COST_OF_ERRORS, METRICS, Metric
-from tuner.nn import ACTIVATIONS, OUTPUTS, Stopping
+from tuner.nn import ACTIVATIONS, MEDIAN, OUTPUTS, Stopping, quantile_output
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
 from tuner.study.costs import cost_matrix
 from tuner.study.hyperparameters import (
@@ -104,6 +104,10 @@ def _known(table: Collection[str], what: str) -> BeforeValidator:
     return BeforeValidator(check, json_schema_input_type=Literal[tuple(table)])
 
 
+MOST_QUANTILES = 99
+Quantile = Annotated[float, Field(gt=0, lt=1)]
+
+
 class NetworkSection(Section):
     """[network]: the architecture, the same in all trials unless [space] searches it."""
 
@@ -118,14 +122,43 @@ class NetworkSection(Section):
         description="whether the target has classes or is a number; by default a column of more than 20 numbers that "
         "are not all integers, or of more than 50 that are, is a number",
     )
-    output: Literal["softmax", "sigmoid", "linear", "huber", "absolute"] = Field(
+    output: Literal["softmax", "sigmoid", "linear", "huber", "absolute", "poisson"] = Field(
         default="softmax",
         description="softmax for any number of classes, sigmoid for two classes; a number has linear (squared error), "
-        "huber or absolute (their losses give outliers less weight)",
+        "huber or absolute (their losses give outliers less weight), a count poisson (its logarithm, by Poisson loss)",
+    )
+    quantiles: Annotated[list[Quantile], Field(min_length=2, max_length=MOST_QUANTILES)] | None = Field(
+        default=None,
+        description="quantiles of a number to predict, rising, with the median 0.5, which is the prediction; trained "
+        "by pinball loss instead of output's",
     )
     trainer: Annotated[str, AfterValidator(check_trainer)] | None = Field(
         default=None, description="custom trainer, package.module:function, instead of tuner's own network"
     )
+
+    @property
+    def known_task(self) -> Literal["classification", "regression"] | None:
+        """The task, also where the output is one of numbers; None: the target's cells decide."""
+        of_numbers = self.quantiles or ("output" in self.model_fields_set and OUTPUTS[self.output].is_numeric)
+        return self.task or ("regression" if of_numbers else None)
+
+    @model_validator(mode="after")
+    def _has_one_loss(self) -> NetworkSection:
+        if self.quantiles and "output" in self.model_fields_set:
+            raise ValueError("output and quantiles are mutually exclusive: quantiles have a loss of their own")
+        return self
+
+    @property
+    def output_name(self) -> str:
+        """The output of the networks, of quantiles if there are some."""
+        return quantile_output(self.quantiles) if self.quantiles else self.output
+
+    @field_validator("quantiles")
+    @classmethod
+    def _quantiles_rise(cls, quantiles: list[float] | None) -> list[float] | None:
+        if quantiles and (MEDIAN not in quantiles or quantiles != sorted(set(quantiles))):
+            raise ValueError(f"expected rising quantiles, the median {MEDIAN:g} among them, got {quantiles}")
+        return quantiles
 
 
 def _none(value: Any) -> Any:
@@ -324,11 +357,17 @@ class StudyDefinition(BaseModel):
 
     @model_validator(mode="after")
     def _keys_suit_the_task(self) -> StudyDefinition:
-        self.data.set_task(self.network.task)
-        self.data.set_metric(by_absolute=METRICS[self.search.metric].of_numbers)
-        if self.network.task is not None and (misfit := self._task_misfit(self.network.task)):
+        task, are_counts = self.network.known_task, self.network.output == "poisson"
+        self.data.set_task(task)
+        self.data.set_losses(by_absolute=METRICS[self.search.metric].of_numbers, are_counts=are_counts)
+        if are_counts and self.data.target_transform not in (None, "none"):
+            raise ValueError(
+                'data.target_transform: expected none with network.output = "poisson", which predicts the logarithm of '
+                f"a count, got {self.data.target_transform!r}"
+            )
+        if task is not None and (misfit := self._task_misfit(task)):
             raise ValueError(misfit)
-        if self.network.task != "regression" and METRICS[self.search.metric].is_share:
+        if task != "regression" and METRICS[self.search.metric].is_share:
             for key in ("baseline_error", "material_gap"):
                 value = getattr(self.diagnosis, key)
                 if isinstance(value, float | int) and not value < 1:
@@ -344,6 +383,22 @@ class StudyDefinition(BaseModel):
         if "output" in self.network.model_fields_set and OUTPUTS[self.network.output].is_numeric != is_numeric:
             possible = " or ".join(name for name, output in OUTPUTS.items() if output.is_numeric == is_numeric)
             return f"network.output: expected {possible} for {task}, got {self.network.output!r}"
+        if self.network.quantiles and not is_numeric:
+            return "network.quantiles: expected none for classification; quantiles are of a number to predict"
+        if (misfit := self._metric_misfit(is_numeric=is_numeric)) or not is_numeric:
+            return misfit
+        of_classes = {
+            "training.class_weight": self.training.class_weight is not None,
+            "diagnosis.cost": self.diagnosis.cost is not None,
+            "space.label_smoothing": any(_offered(self.space.get("label_smoothing", 0.0))),
+        }
+        for key, is_given in of_classes.items():
+            if is_given:
+                return f"{key}: expected none, as regression has no classes"
+        return None
+
+    def _metric_misfit(self, *, is_numeric: bool) -> str | None:
+        """Return what is wrong with the metrics of numbers or of classes."""
         for key, name in (("search.metric", self.search.metric), ("training.monitor", self.training.monitor)):
             if METRICS[name].of_numbers and not is_numeric:
                 return f"{key}: expected a metric of classes, like error, for classification, got {name!r}"
@@ -354,16 +409,6 @@ class StudyDefinition(BaseModel):
                 f"training.monitor: expected error (that of search.metric = {self.search.metric!r}) or cost, "
                 f"got {self.training.monitor!r}"
             )
-        if not is_numeric:
-            return None
-        of_classes = {
-            "training.class_weight": self.training.class_weight is not None,
-            "diagnosis.cost": self.diagnosis.cost is not None,
-            "space.label_smoothing": any(_offered(self.space.get("label_smoothing", 0.0))),
-        }
-        for key, is_given in of_classes.items():
-            if is_given:
-                return f"{key}: expected none, as regression has no classes"
         return None
 
     @model_validator(mode="after")

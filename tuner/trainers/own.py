@@ -60,7 +60,7 @@ class OwnNetwork:
     def _refuse_too_large(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
         """Raise TrialError, before anything is allocated, for networks that need more memory than is free."""
         n, n_features = dataset.parts[0].train.inputs.shape
-        output = output_for(self.definition.network.output, is_numeric=not dataset.unit.is_share)
+        output = output_for(self.definition.network.output_name, is_numeric=not dataset.unit.is_share)
         shape = Architecture(n_features, tuple(hyperparameters.hidden), dataset.n_classes, output=output)
         need = shape.least_bytes(
             networks=dev_layout(dataset, self.definition.training.seeds).n_networks,

@@ -96,9 +96,9 @@ def open_data_in_memory(
     given.pop("name", None)
     data_section = {**of_data, **edited, **rows.settings}
     table = {"name": "data", "data": data_section}
-    for section, key in (("network", "task"), ("search", "metric")):  # they say what the target is, and its errors
-        if key in given.get(section, {}):
-            table[section] = {key: given[section][key]}
+    of_target = {"network": ("task", "output", "quantiles"), "search": ("metric",)}  # what it is, and its errors
+    for section, keys in of_target.items():
+        table[section] = {key: given[section][key] for key in keys if key in given.get(section, {})}
     reader = rows.reader(validate_definition(table, "definition").data)
     with reader:
         with usable_rows("the rows"):

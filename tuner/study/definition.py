@@ -419,6 +419,8 @@ class StudyDefinition(BaseModel):
         kind.check_keys("training", self.training)
         if not kind.knows_hyperparameters:
             refuse_twins(self.space)
+        if not kind.has_cost and METRICS[self.search.metric].of_numbers:
+            raise ValueError("search.metric: expected error (RMSE) with a custom trainer, got 'absolute_error'")
         if not kind.has_cost and self.search.metric == COST.name:
             possible = " or ".join(metric.name for metric in METRICS.values() if metric is not COST)
             raise ValueError(f"search.metric: expected {possible} with a custom trainer, got {self.search.metric!r}")

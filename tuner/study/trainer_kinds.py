@@ -85,7 +85,7 @@ CUSTOM_TRAINER = TrainerKind(
     can_train_again=False,
     ignored={
         "data": ("target_transform",),
-        "network": ("hidden", "activation", "output"),
+        "network": ("hidden", "activation", "output", "quantiles"),
         "training": ("patience", "min_updates", "min_improvement", "monitor", "penalty_per", "class_weight"),
     },
 )

@@ -6,7 +6,6 @@ import json
 import math
 import platform
 from collections.abc import Iterable
-from dataclasses import fields
 from functools import cached_property
 from importlib.metadata import version
 from itertools import pairwise
@@ -78,7 +77,7 @@ class NumbersMetadata(MetadataSection):
     @classmethod
     def of(cls, unit: Unit) -> Self | None:
         """Make the metadata of a unit; None of classes."""
-        return None if unit.scale is None else cls(**{each.name: getattr(unit, each.name) for each in fields(unit)})
+        return None if unit.scale is None else cls(**{name: getattr(unit, name) for name in cls.model_fields})
 
     @property
     def unit(self) -> Unit:

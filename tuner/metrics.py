@@ -27,7 +27,10 @@ from tuner.row_losses import (
     Loss,
     RowLosses,
     costs_of_errors,
+    f1_errors,
+    imprecisions,
     log_losses,
+    ranking_errors,
     squared_differences,
     wrong_classes,
 )
@@ -128,7 +131,7 @@ class Metric:
         if self.of_rows is costs_of_errors and costs is not None:
             given, most = tuple(tuple(map(float, row)) for row in costs), float(np.max(costs))
         positive = int(rows.argmin()) if len(rows) == 2 and rows[0] != rows[1] else 1
-        loss = Loss(metric=self.name, typical=1.0, most=most, costs=given, positive=positive)
+        loss = Loss(metric=self.name, typical=1.0, most=most, costs=given, positive=positive, is_share=self.is_share)
         if not self.is_share:
             y = np.flatnonzero(rows)
             guess = np.tile(rows / (rows.sum() or 1), (len(y), 1))
@@ -142,6 +145,11 @@ class Metric:
             return np.asarray(self.decide(probabilities) != y)
         assert self.loss is not None
         return self.of_rows(probabilities, y, weights, self.loss)
+
+    def rows_alike(self, y: Array) -> int | None:
+        """Return how many rows count if all losses are the same: those of the rarest class, of linearized ones."""
+        counts = np.bincount(y)
+        return int(counts[counts > 0].min()) if self.is_linearized and len(y) else None
 
     def decide(self, probabilities: Array) -> Array:
         """Return the predicted classes (n,) from probabilities (n, n_classes): the most probable, or the cheapest."""
@@ -320,7 +328,39 @@ COST_OF_ERRORS = Metric(
     is_share=False,
 )
 
-_ENTRIES = (ERROR, BALANCED_ERROR, ABSOLUTE_ERROR, COST, LOG_LOSS, BRIER, COST_OF_ERRORS)
+AUC = Metric(
+    name="auc",
+    label="1 − AUC",
+    meaning="1 − the area under the ROC curve, of several classes the mean of each against the rest",
+    why="rows are ranked by their probability",
+    worst=1.0,
+    from_labels=False,
+    of_rows=ranking_errors,
+    is_linearized=True,
+)
+AVERAGE_PRECISION = Metric(
+    name="average_precision",
+    label="1 − average precision",
+    meaning="1 − average precision, of two classes that of the rarer, of several the mean of each against the rest",
+    why="the rows that a rare class is most probable for are looked at first",
+    worst=1.0,
+    from_labels=False,
+    of_rows=imprecisions,
+    is_linearized=True,
+)
+F1 = Metric(
+    name="f1",
+    label="1 − F1",
+    meaning="1 − F1, of two classes that of the rarer, of several the mean of each",
+    why="a rare class is to be found without many false alarms",
+    worst=1.0,
+    of_rows=f1_errors,
+    is_linearized=True,
+)
+_ENTRIES = (
+    *(ERROR, BALANCED_ERROR, ABSOLUTE_ERROR, COST),
+    *(LOG_LOSS, BRIER, COST_OF_ERRORS, AUC, AVERAGE_PRECISION, F1),
+)
 METRICS = {metric.name: metric for metric in _ENTRIES}
 
 

@@ -35,7 +35,7 @@ class Loss:
 
     ``metric``: its name in the table of metrics.  ``typical``: its value if the classes' shares are always predicted.
     ``most``: the largest loss of a row.  ``costs``: at [k][j] what it costs to predict class j for a row of class k.
-    ``positive``: of two classes the rarer.
+    ``positive``: of two classes the rarer.  ``is_share``: whether it is written in percent.
     """
 
     metric: str
@@ -43,6 +43,7 @@ class Loss:
     most: float = 1.0
     costs: tuple[tuple[float, ...], ...] | None = None
     positive: int = 1
+    is_share: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""

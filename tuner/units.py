@@ -77,7 +77,7 @@ class Unit:
     @property
     def is_percent(self) -> bool:
         """Whether errors are written in percent, and gaps in percentage points."""
-        return self.scale is None and self.loss is None
+        return self.scale is None and (self.loss is None or self.loss.is_share)
 
     @property
     def most(self) -> float:

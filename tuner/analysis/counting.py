@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from tuner.analysis.intervals import ROUNDING, Z95, ErrorEstimate
 from tuner.metrics import effective_rows
 
+MOST_OF_RAREST = 10.0
 RESAMPLES = 2000
 Weights = Callable[[NDArray[np.integer]], NDArray[np.floating]]
 
@@ -101,36 +102,44 @@ def independent_examples(
     *,
     rng: np.random.Generator,
     most: float | None = None,
+    alike: float | None = None,
 ) -> float | None:
     """Return how many independent examples of one weight the rows are worth; None if each is one.
 
     ``wrong``: (n,) bits or shares, times the ``weights`` (n,), multiples of their mean, if rows have any. ``strata``:
     (n,) classes whose shares of the weight are fixed, as in a balanced error; with groups they count as if they were
-    not, which is less. ``most``: of other losses than wrong or right, the largest.
+    not, which is less. ``most``: of other losses than wrong or right, the largest; ``alike``: see
+    :func:`effective_losses`.
     """
     if most is not None:
-        return effective_losses(np.asarray(wrong) / most, groups, weights)
+        return effective_losses(np.asarray(wrong) / most, groups, weights, alike)
     if groups is not None:
         return effective_examples(wrong, groups, weights, rng=rng)
     return None if weights is None else effective_weighted(wrong, weights, strata)
 
 
 def effective_losses(
-    shares: NDArray[np.floating], groups: NDArray[np.integer] | None, weights: NDArray[np.floating] | None
+    shares: NDArray[np.floating],
+    groups: NDArray[np.integer] | None,
+    weights: NDArray[np.floating] | None,
+    alike: float | None = None,
 ) -> float:
     """Return how many examples, wrong or right, tell as much of a share as these losses of their mean.
 
     ``shares``: (n,) losses as parts of the largest, times the ``weights`` (n,), multiples of their mean, if rows have
     any; linearized ones may be below 0. p(1 − p) / variance of the mean, times (1.96 / t)² with Student's t at as many
     degrees of freedom as the squares that make up the variance count for; if all losses are the same, as many as there
-    are examples. Examples of one of the ``groups`` (n,) stay together.
+    are examples. Examples of one of the ``groups`` (n,) stay together. ``alike``: of linearized losses, the examples of
+    the rarest class, half of which are the most degrees of freedom, and ten times as many the most that is returned: a
+    few examples that happen to be ranked well show too little variance.
     """
     from scipy.special import stdtrit
 
     losses = np.asarray(shares, dtype=np.float64)
     n, p = len(losses), float(np.clip(losses.mean(), 0.0, 1.0))
     apart = losses - p * (1.0 if weights is None else weights)
-    alike = float(n) if weights is None else effective_rows(weights)
+    is_linearized = alike is not None
+    alike = min(alike or math.inf, float(n) if weights is None else effective_rows(weights))
     if groups is not None:
         apart = np.bincount(np.unique(groups, return_inverse=True)[1], weights=apart)
         alike = min(alike, float(len(apart)))
@@ -139,9 +148,12 @@ def effective_losses(
     if units < 2 or not 0 < p < 1 or not total > 0:
         return alike
     freedom = max(2 * total**2 / max(float(np.square(squares).sum()) - total**2 / units, total**2 / units**2), 1.0)
-    known = (Z95 / stdtrit(min(freedom, units - 1), 0.975)) ** 2
+    freedom, most = min(freedom, units - 1), math.inf
+    if is_linearized:
+        freedom, most = min(freedom, max(alike / 2, 1.0)), MOST_OF_RAREST * alike
+    known = (Z95 / stdtrit(freedom, 0.975)) ** 2
     variance = total / n**2 * units / (units - 1)
-    return float(known * p * (1 - p) / variance)
+    return float(min(known * p * (1 - p) / variance, most))
 
 
 def effective_weighted(

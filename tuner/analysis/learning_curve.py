@@ -173,7 +173,7 @@ def fit_learning_curve(points: Sequence[LearningPoint], material_gap: float = 0.
         raise ArgumentError("a learning curve needs at least one size with a dev set, got none")
     unit = given[-1].unit
     learned = [point for point in given if point is given[-1] or not _failed_to_learn(point, given[-1])]
-    rows = BITS if unit.is_share else RowVariance.of_squares(given[-1].wrong.mean(axis=0))
+    rows = BITS if unit.is_share and unit.loss is None else RowVariance.of_squares(given[-1].wrong.mean(axis=0))
     sizes = np.array([point.n_train for point in learned], dtype=np.float64)
     fits = [
         _Posterior(
@@ -181,7 +181,7 @@ def fit_learning_curve(points: Sequence[LearningPoint], material_gap: float = 0.
             *size_errors(learned, rows),
             train_error,
             shared_luck(learned, rows),
-            learned[-1].independent_share if unit.is_share else 1.0,
+            learned[-1].independent_share if unit.is_share and unit.loss is None else 1.0,
             rows,
             unit,
         )
@@ -206,7 +206,9 @@ def _failed_to_learn(point: LearningPoint, largest: LearningPoint) -> bool:
     """Whether the train error of a size is clearly above the dev error of the largest."""
     if point.train_error is None:
         return False
-    if not (unit := largest.unit).is_share:
+    if (unit := largest.unit).loss is not None:
+        return point.train_error > float(largest.each.mean()) + unit.material_gap
+    if not unit.is_share:
         squares = largest.wrong.mean(axis=0)
         spread = Spread.of(squares)
         of_train = ErrorEstimate.of_squares(point.train_error * point.n_train, point.n_train, unit, spread)

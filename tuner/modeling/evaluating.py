@@ -299,7 +299,7 @@ def _evaluation(
     return Evaluation(
         name=name,
         note=note,
-        error=estimate_error(losses, groups, in_errors, strata, unit),
+        error=estimate_error(losses, groups, in_errors, strata, unit, counted_by.rows_alike(y)),
         classes=class_errors(y, wrong, names, in_errors),
         confusion=confusion_matrix(y, predictions.classes, len(names)).astype(np.int64),
         calibration=calibration(predictions.probabilities, y, None if weights is None else relative(weights))
@@ -421,6 +421,7 @@ def estimate_error(
     weights: NDArray[np.floating] | None = None,
     strata: NDArray[np.integer] | None = None,
     unit: Unit = SHARE,
+    alike: float | None = None,
 ) -> ErrorEstimate:
     """Estimate the error from which rows are wrong (n,), or how often each is, times their weights, if they have any.
 
@@ -431,7 +432,9 @@ def estimate_error(
         total = float(wrong.sum(dtype=np.float64))
         return ErrorEstimate.of_squares(total, len(wrong), unit, Spread.of(wrong, groups, weights))
     most = None if unit.loss is None else unit.most
-    effective = independent_examples(wrong, groups, weights, strata, rng=np.random.default_rng(0), most=most)
+    effective = independent_examples(
+        wrong, groups, weights, strata, rng=np.random.default_rng(0), most=most, alike=alike
+    )
     return ErrorEstimate.measured(float(wrong.sum()), len(wrong), effective, most=unit.most)
 
 

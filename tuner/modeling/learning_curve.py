@@ -39,7 +39,7 @@ from tuner.outcomes import StopReason
 from tuner.storage import Database, Outcome, StudyFacts, TrialRecord, write_learning
 from tuner.study import StudyDefinition
 from tuner.trainers import Interrupted, OwnNetwork, Trainer, TrialError, TrialRequest
-from tuner.trial import TrialResult, dev_layout, rows_of_error, trial_settings
+from tuner.trial import TrialResult, dev_layout, losses_of, rows_of_error, trial_settings
 from tuner.units import SHARE, Unit
 
 SEEDS = 4
@@ -254,10 +254,11 @@ def _corrected_errors(
     that the mean over all rows is that of the folds together.
     """
     errors = [
-        float(of_rows.mean()) if network.best_epoch else 1.0
+        float(of_rows.mean()) if network.best_epoch else task.dataset.counted_by.worst
         for network, of_rows in zip(result.networks, wrong, strict=True)
     ]
-    if not METRICS[task.definition.training.monitor].on_rows_of(task.dataset.counted_by).is_shown_by(ERROR):
+    by = METRICS[task.definition.search.metric].on_rows_of(task.dataset.counted_by) if task.dataset.unit.loss else ERROR
+    if not METRICS[task.definition.training.monitor].on_rows_of(task.dataset.counted_by).is_shown_by(by):
         return errors
     stopping = task.stopping(n_train)
     first = first_stop(stopping.min_updates, task.updates(n_train))
@@ -291,7 +292,8 @@ def _left_out_errors(
     left_out = np.zeros(0, bool) if watched is None else ~np.isin(watched.rows, train.rows)
     if watched is None or not left_out.any():
         return np.zeros(0, bool), np.zeros(0, bool)
-    of_rows = unit.row_losses(network.predict(watched.inputs.rows(left_out)), watched.y[left_out])
+    rows = watched.chosen(left_out)
+    of_rows = losses_of(rows, unit, *network.classify(rows.inputs))
     wrong = np.zeros(len(watched), of_rows.dtype)
     wrong[left_out] = of_rows
     weights = watched.error_weights

@@ -93,6 +93,7 @@ class LossMetadata(MetadataSection):
     most: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     costs: list[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]] | None = None
     positive: Literal[0, 1] = 1
+    is_share: bool = False
 
 
 class Member(MetadataSection):

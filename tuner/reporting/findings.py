@@ -269,7 +269,8 @@ def dev_examples(record: StudyRecord, losses: NDArray[Any] | None, rng: np.rando
     groups, weights = record.dev_groups, record.dev_weights
     if losses is not None:
         most = None if record.unit.loss is None else record.unit.most
-        return independent_examples(losses, groups, weights, record.dev_strata, rng=rng, most=most)
+        rarest = record.counted_by.rows_alike(record.dev_y)
+        return independent_examples(losses, groups, weights, record.dev_strata, rng=rng, most=most, alike=rarest)
     alike = None if weights is None else effective_rows(weights)
     return alike if groups is None else min(len(np.unique(groups)), alike or math.inf)
 

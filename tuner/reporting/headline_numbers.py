@@ -35,7 +35,7 @@ def headline_numbers(report: Report) -> list[HeadlineNumber]:
         numbers.append(HeadlineNumber(which, unit.text(dev.value), f"95%: {unit.span(dev.low, dev.high)}"))
         if unit.is_percent:
             accuracy = f"95%: {unit.span(1 - dev.high, 1 - dev.low)}"
-            of_accuracy = report.error_name.replace("error", "accuracy")
+            of_accuracy = report.error_name.replace("error", "accuracy").removeprefix("1 − ")
             numbers.append(HeadlineNumber(of_accuracy, unit.text(1 - dev.value), accuracy))
         elif (mean := diagnosis.references.get("mean")) is not None:
             explained = f"{1 - (dev.value / mean) ** 2:.3f}"

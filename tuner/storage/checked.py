@@ -201,6 +201,7 @@ class _LossRow(_Row):
     most: float = Field(gt=0)
     costs: list[list[Annotated[float, Field(ge=0)]]] | None = None
     positive: Literal[0, 1] = 1
+    is_share: bool = False
 
 
 class _FactsRow(_Row):

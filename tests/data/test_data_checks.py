@@ -166,6 +166,49 @@ def test_groups_that_a_column_may_name_are_told_with_the_errors_of_both_splits()
     assert re.search(r"wrong on \d\d\.\d% of the rows of new groups, and on \d+\.\d% of rows drawn", finding.text)
 
 
+def numbers_by_hour(n: int = 2000) -> pd.DataFrame:
+    """The hourly table with a number to predict, which drifts, too."""
+    frame, rng = hours(n), np.random.default_rng(1)
+    drift = np.cumsum(rng.standard_normal(n) * 0.1)
+    return frame.assign(rich=(frame["temperature"] * 0.1 + drift + rng.normal(0, 0.05, n)).round(3))
+
+
+def test_numbers_in_time_order_are_told_with_the_rmse_of_both_splits() -> None:
+    """By a date, or by the file; sorted by the number, or in no order, nothing is told."""
+    [finding] = findings(numbers_by_hour().sample(frac=1, random_state=0), folds=5)["time_order"]
+    assert (finding.severity, finding.columns) == ("warning", ("when",))
+    assert re.search(r"has an RMSE of [\d.]+ on the last fifth .* an RMSE of [\d.]+ on rows drawn", finding.text)
+    assert finding.evidence["later_error"] > finding.evidence["random_error"]
+    frame = numbers_by_hour().drop(columns="when")
+    assert "time_order" in findings(frame)
+    assert "time_order" not in findings(frame.sample(frac=1, random_state=0))
+    assert "time_order" not in findings(frame.sort_values("rich"))
+
+
+def measured_again(n: int = 100, visits: int = 8) -> pd.DataFrame:
+    """Patients with a number of their own, which is nearly the same at each visit."""
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(n, 2))
+    frame = pd.DataFrame(np.repeat(own, visits, axis=0) + rng.normal(0, 0.01, (n * visits, 2)), columns=["a", "b"])
+    number = np.repeat(rng.normal(50, 10, n), visits) + rng.normal(0, 1, n * visits)
+    names = np.repeat(rng.permutation(n) + 1000, visits)
+    return frame.assign(patient=names, rich=number.round(2)).sample(frac=1, random_state=0)
+
+
+def test_groups_of_nearly_the_same_number_are_told() -> None:
+    """Whoever is seen again is recognized; a measurement, or a column of chance, names no groups."""
+    frame = measured_again()
+    [finding] = findings(frame)["groups"]
+    assert finding.columns == ("patient",)
+    assert "have nearly the same number" in finding.text
+    assert re.search(r"has an RMSE of [\d.]+ on the rows of new groups, and an RMSE of [\d.]+ on rows", finding.text)
+    assert "groups" not in findings(frame, group="patient")
+    rng = np.random.default_rng(1)
+    assert "groups" not in findings(frame.assign(patient=rng.permutation(frame["patient"])))
+    grade = frame["rich"].round()
+    assert "groups" not in findings(frame.assign(patient=grade.astype(int)))
+
+
 # --- the same row twice -----------------------------------------------------------------------------------------------
 
 

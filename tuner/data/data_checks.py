@@ -23,7 +23,7 @@ from tuner.data.cache import read_beside, write_beside
 from tuner.data.dataset import Dataset
 from tuner.data.dates import CLOCKS
 from tuner.data.encoding import encode, fit_encodings
-from tuner.data.group_detection import class_agreement, may_name_groups
+from tuner.data.group_detection import class_agreement, may_name_groups, number_agreement
 from tuner.data.kinds import counts_of
 from tuner.data.loading import assembly_of, check_rows
 from tuner.data.row_order import QuickModel, first_order, other_groups, small_trees
@@ -74,11 +74,8 @@ def check_data_quality(dataset: Dataset) -> tuple[Finding, ...]:
 def findings(assembly: Assembly) -> Iterator[Finding]:
     """Yield every finding, the most serious kinds first."""
     yield from same_rows(assembly)
-    if assembly.class_names:
-        yield from dependent_rows(assembly)
-        yield from leaking_columns(assembly)
-    else:
-        yield from telling_columns(assembly)
+    yield from dependent_rows(assembly)
+    yield from leaking_columns(assembly) if assembly.class_names else telling_columns(assembly)
     for comparison in comparisons(assembly):
         every = compare(comparison)
         yield from measured_mismatch(every) if comparison.is_declared else every
@@ -206,12 +203,19 @@ def rows_in_order(assembly: Assembly, model: QuickModel) -> Iterator[Finding]:
         else f"set [data] time = {json.dumps(name, ensure_ascii=False)}"
     )
     text = (
-        f"rows that are close {where} are alike: a quick model is wrong on {percent(later)} of the last fifth of "
-        f"the rows, and on {percent(usual)} of rows drawn at random. If the model is for later rows, {way}; "
-        "otherwise dev and test errors are too low"
+        f"rows that are close {where} are alike: a quick model {_errs(model, later)} the last fifth of "
+        f"the rows, and {_errs(model, usual, again=True)} rows drawn at random. If the model is for later rows, "
+        f"{way}; otherwise dev and test errors are too low"
     )
     evidence = {"later_error": later, "random_error": usual}
     yield Finding("time_order", "warning", text, ("train", "dev"), () if name is None else (name,), evidence)
+
+
+def _errs(model: QuickModel, error: float, *, again: bool = False) -> str:
+    """Say an error of the quick model: "is wrong on 12% of", or "has an RMSE of 12.3 on"; no verb if ``again``."""
+    if model.is_numeric:
+        return f"{'' if again else 'has '}an RMSE of {error:.4g} on"
+    return f"{'' if again else 'is wrong '}on {percent(error)} of"
 
 
 def unnamed_groups(assembly: Assembly, model: QuickModel) -> Iterator[Finding]:
@@ -220,19 +224,22 @@ def unnamed_groups(assembly: Assembly, model: QuickModel) -> Iterator[Finding]:
     rows = np.concatenate([part.rows for part in assembly.outside_test if part.table == "source"])
     y = assembly.y["source"][rows]
     for name, values, ordered in _names_of_rows(table):
-        if may_name_groups(values) and (agreement := class_agreement(values[rows], y, ordered=ordered)):
+        agrees = number_agreement if model.is_numeric else class_agreement
+        if may_name_groups(values) and (agreement := agrees(values[rows], y, ordered=ordered)):
             n = len(np.unique(values))
+            same = "nearly the same number" if model.is_numeric else "the same class"
             each = f"{len(values) / n:.2g}" if len(values) < 10 * n else f"{len(values) / n:,.0f}"
             text = (
                 f"column {quoted(name)} may name groups of rows: it has {n:,} values with about {each} rows each, and "
-                "(nearly) all rows of one value have the same class. If they are groups, set [data] group = "
+                f"(nearly) all rows of one value have {same}. "
+                "If they are groups, set [data] group = "
                 f"{json.dumps(name, ensure_ascii=False)}; otherwise dev and test errors can be far too low"
             )
             rng = generator(assembly.settings.seed, SAMPLE_STREAM + 3)
             errors = model.errors(other_groups(values[model.rows], rng))
             if errors is not None:
-                text += f": a quick model is wrong on {percent(errors[1])} of the rows of new groups, and on "
-                text += f"{percent(errors[0])} of rows drawn at random"
+                text += f": a quick model {_errs(model, errors[1])} the rows of new groups, and "
+                text += f"{_errs(model, errors[0], again=True)} rows drawn at random"
             evidence = {"values": float(n), "mixed": agreement.mixed, "mixed_by_chance": agreement.chance}
             yield Finding("groups", "warning", text, ("train", "dev"), (name,), evidence)
 

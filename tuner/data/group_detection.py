@@ -1,4 +1,4 @@
-"""Detect groups of rows: a column of many repeated values whose rows of one value share their class.
+"""Detect groups of rows: a column of many repeated values whose rows of one value share their class, or their number.
 
 Examples are the visits of a patient or the sentences of a document.  If rows of one group are in both train and dev, a
 network that recognizes the patient seems to know the disease.
@@ -76,6 +76,28 @@ def class_agreement(groups: NDArray[np.generic], y: Ints, *, ordered: bool) -> C
     if ordered and _neighbors_differ(cells, counts, len(shares)) < NEIGHBORS:
         return None
     return agreement
+
+
+def number_agreement(groups: NDArray[np.generic], y: NDArray[np.floating], *, ordered: bool) -> ClassAgreement | None:
+    """Return how much the numbers of one value's rows agree, or None if it may be chance.
+
+    groups, y: (n,) each.  ``mixed`` is the variance within a value as a share of the whole, 1 by chance.  With random
+    normal numbers the sum of squares within has a beta distribution. ``ordered`` as in :func:`class_agreement`.
+    """
+    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    n, k = len(y), len(sizes)
+    total = float(np.square(y - y.mean()).sum())
+    if not total or k < 2 or n <= k:
+        return None
+    means = np.bincount(codes, weights=y) / sizes
+    within = float(np.square(y - means[codes]).sum()) / total
+    a, b = (n - k) / 2, (k - 1) / 2
+    certain = within < a / (a + b) - DEVIATIONS * np.sqrt(a * b / (a + b + 1)) / (a + b)
+    agreement = ClassAgreement(within * (n - 1) / (n - k), 1.0)
+    if not certain or agreement.mixed > MIXED:
+        return None
+    steps = float(np.square(np.diff(means)).mean() / (2 * means.var() or 1.0))  # 1 by chance (von Neumann 1941)
+    return None if ordered and steps < NEIGHBORS else agreement
 
 
 def _neighbors_differ(cells: Ints, counts: Ints, n_classes: int) -> float:

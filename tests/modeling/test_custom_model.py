@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -137,6 +138,23 @@ def test_a_model_that_predicts_classes_alone_has_no_log_loss(searched: Path) -> 
     assert dev["error"]["value"] < 0.5
     _, out, _ = command("evaluate", "models/classes.tuner", "--allow-trainer", NAME)
     assert "predicts classes without probabilities" in out
+    status, _, errors = command("train", "classes", "--calibrate", "temperature", "--allow-trainer", NAME)
+    assert (status, "the model predicts classes without probabilities" in errors) == (2, True)
+
+
+@pytest.mark.parametrize("options", [{}, {"single": True}, {"on": "all"}])
+def test_a_calibration_is_kept_and_used(options: dict[str, Any], searched: Path) -> None:
+    """Of the networks of folds, asked where they were not trained, or of one on all rows."""
+    add_folds(searched)
+    study, rows = tuner.load_study("folds"), pd.read_csv(searched / "studies" / "small.csv")
+    model = study.train(calibrate="temperature", **options)
+    assert model.metadata.decision is not None
+    assert model.metadata.decision.calibration is not None
+    temperature = model.metadata.decision.calibration.temperature
+    assert temperature is not None
+    plain = study.train(**options).predict_proba(rows) ** (1 / temperature)
+    read = tuner.load_model(model.save("calibrated.tuner"), allow_trainers=[NAME])
+    np.testing.assert_allclose(read.predict_proba(rows), plain / plain.sum(axis=1, keepdims=True), atol=1e-5)
 
 
 def test_the_networks_of_folds_are_kept_and_averaged(searched: Path) -> None:

@@ -235,4 +235,5 @@ def test_train_shows_the_curve_and_evaluate_the_promise(pair: Path) -> None:
     assert "dev: class good: precision" in out
     status, out, err = command("train", "pair", "--threshold-for", "precision")
     assert (status, out) == (2, "")
+    assert err.startswith("tuner: --threshold-for: expected one of f1")
     assert "in quotes: a shell takes > for itself" in err

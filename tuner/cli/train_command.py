@@ -105,9 +105,11 @@ def train(
         raise UsageError("--one-se and --trial are mutually exclusive")
 
     import tuner
-    from tuner.modeling import DecisionRequest, replaced_by
+    from tuner.analysis import ThresholdGoal
+    from tuner.modeling import replaced_by
 
-    DecisionRequest.parse(threshold_for, calibrate)
+    if threshold_for is not None:
+        ThresholdGoal.parse(threshold_for, "--threshold-for")
 
     loaded = tuner.load_study(study, storage=storage)
     file = output or MODELS / f"{loaded.name}.tuner"

@@ -68,6 +68,29 @@ def test_workers_and_priorities_are_shown(queue: Path) -> None:
     assert f"churn-1 is paused by {user_and_host()}" in text
 
 
+def test_a_canceled_study_that_was_opened_again_is_no_longer_canceled(queue: Path) -> None:
+    """Not even once its new budget is complete, too."""
+    command("cancel", "churn-1")
+    assert command("submit", "churn-1", "--trials", "1")[0] == 0
+    (study,) = [line for line in read("studies")["studies"] if line["name"] == "churn-1"]
+    assert (study["hold"], study["budget"]) == (None, 1)
+    with open_database(sqlite_url(queue), create=False) as database, database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE tuner_studies SET budget = 0")
+    assert all(line["hold"] is None for line in read("studies")["studies"])
+
+
+def test_an_empty_name_is_refused(queue: Path) -> None:
+    """In one line that says what a study may be called by."""
+    assert command("pause", "")[::2] == (2, "tuner: expected a study, or a pattern like 'churn-*', got ''\n")
+
+
+def test_a_worker_for_studies_that_are_not_there_is_refused(queue: Path) -> None:
+    """With those that there are, exit status 2; a service would wait for one."""
+    status, _, errors = command("worker", "--studies", "nosuch-*")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert f"no study of {queue} matches 'nosuch-*'; it holds churn-1, churn-2, digits" in errors
+
+
 @pytest.mark.parametrize("name", ["pause", "resume", "cancel"])
 def test_what_matches_no_study_is_refused(queue: Path, name: str) -> None:
     """With the studies that there are; nothing is changed."""

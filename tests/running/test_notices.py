@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from tests.running.conftest import Edit, command, finished, opened, rows
+from tuner.errors import SearchError
 from tuner.outcomes import TrialState
 from tuner.running import SearchRequest, notices, run_search
 from tuner.running.notices import Notice, Notices
 from tuner.running.outbox import close
-from tuner.storage import Budget, EndedTrial, Owner, claim_trial, read_standing
+from tuner.storage import Budget, EndedTrial, Owner, claim_trial, claims, read_standing
 from tuner.study import parse_definition, without_notify
 
 Notify = Callable[..., Path]
@@ -137,6 +138,26 @@ def test_a_trial_whose_workers_died_is_told_of(notify: Notify, listener: Listene
     run_search(study, SearchRequest(trials=1))
     (failure,) = listener.bodies
     assert failure["text"].startswith("small: trial 0 failed: crashed: ")
+
+
+def test_a_study_that_is_held_for_its_failures_is_told_of(
+    notify: Notify, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, by the worker whose trial was the last of too many."""
+    database = notify(on_failure=listener.address)
+    monkeypatch.setattr(claims, "MOST_FAILURES", 1)
+    study = opened()
+    claim, _ = claim_trial(study.database, 1, Budget("x"), max_attempts=3, owner=Owner("e", "b", "n", 1, "0"))
+    assert claim is not None
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE tuner_claims SET attempts = 3, expires = 0")
+    connection.close()
+    with pytest.raises(SearchError, match="set aside"):
+        run_search(study, SearchRequest(trials=1))
+    failure, held = listener.bodies
+    assert failure["trial"]["number"] == 0
+    assert held["text"].startswith("small: set aside: ")
+    assert held["text"].endswith("to go on: tuner resume small")
 
 
 def test_hooks_stay_out_of_the_database(notify: Notify, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,10 @@ from tests.running.conftest import command
 pytest.importorskip("fastapi")
 from prometheus_client.parser import text_string_to_metric_families
 
+from tuner.errors import StorageError
+from tuner.serving.reading import Reader
 from tuner.serving.server import TOKEN_VARIABLE, Server, serve_beside
-from tuner.storage import open_database, parse_url, set_aside
+from tuner.storage import open_database, parse_url, set_aside, sqlite_url
 
 HOSTILE = 'plain "Optuna"\\\n</script><b>'
 TOKEN = "a-token-of-the-tests"
@@ -41,6 +43,18 @@ class Served(NamedTuple):
     url: str
     folder: Path
     process: subprocess.Popen[str]
+
+
+def test_a_database_of_an_earlier_version_is_not_changed(tmp_path: Path) -> None:
+    """A server only reads: it says how to upgrade the database, and leaves every byte."""
+    file = tmp_path / "tuner.db"
+    open_database(sqlite_url(file), create=True).close()
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE tuner_version SET schema_version = 11")
+    before = file.read_bytes()
+    with pytest.raises(StorageError, match=r"of an earlier version.*Upgrade it with: tuner studies --storage"):
+        Reader(sqlite_url(file)).studies()
+    assert (file.read_bytes(), [path.name for path in tmp_path.iterdir()]) == (before, ["tuner.db"])
 
 
 def serve(folder: Path) -> Served:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from tests.storage.conftest import DISTRIBUTIONS, drawn, make_study, new_study, outcome, take, take_and_draw
+from tests.storage.conftest import DISTRIBUTIONS, N_DEV, drawn, make_study, new_study, outcome, take, take_and_draw
 from tuner.errors import StorageError
 from tuner.storage import (
+    BadValueError,
     Database,
     History,
     SampledTrial,
@@ -159,6 +160,16 @@ def test_trials_that_were_trained_otherwise_are_not_mixed(
     ensure_study(other, replace(older, facts=replace(older.facts, **{fact: True})))
     with pytest.raises(StorageError, match=rf"'zeta'.*{words}.*nothing was merged"):
         merge_database(other, database)
+
+
+def test_predictions_that_are_none_are_not_taken(database: Database, other: Database) -> None:
+    """A probability that is NaN refuses the merge, with the place of the value."""
+    run_trials(other, make_study(other), [0.2])
+    nan = np.full(2 * N_DEV, np.nan, "<f2").tobytes()
+    other.write(lambda connection: connection.execute(tables.predictions.update().values(log_probabilities=nan)))
+    with pytest.raises(BadValueError, match=r"study 'made', trial 0, .*log_probabilities.*is not logarithms"):
+        merge_database(other, database)
+    assert study_names(database) == []
 
 
 def test_a_study_of_optuna_alone_is_not_mixed_in(database: Database, other: Database) -> None:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
-from tests.storage.conftest import DISTRIBUTIONS, drawn, make_study, outcome, take, take_and_draw
+from tests.storage.conftest import DISTRIBUTIONS, N_DEV, drawn, make_study, outcome, take, take_and_draw
 from tuner.errors import StorageError
 from tuner.storage import (
     Claim,
@@ -33,7 +33,6 @@ from tuner.storage import (
     write_sampled,
 )
 from tuner.storage import history as history_module
-from tuner.storage.checked import CheckedQuery
 from tuner.storage.reading import list_trials
 from tuner.units import SHARE
 
@@ -109,11 +108,25 @@ def test_history_reads_only_what_is_new(database: Database) -> None:
     assert history.finished[0] is first
 
 
+def test_a_few_trials_are_read_without_the_others(sqlite: Database) -> None:
+    """Those of a page: no statement reads more of them."""
+    study = make_study(sqlite, budget=9)
+    for _ in range(3):
+        assert write_outcome(sqlite, take_and_draw(sqlite, study), study, outcome())
+    limits = []
+
+    @sa.event.listens_for(sqlite.engine, "before_cursor_execute")
+    def _note(_: object, __: object, statement: str, parameters: tuple[object, ...], *more: object) -> None:
+        limits.extend(parameters[-2:] if "LIMIT" in statement else ())
+
+    first = next(list_trials(sqlite, study, N_DEV, SHARE, at_once=1))
+    assert (first.number, 1 in limits, reading.CHUNK in limits) == (0, True, False)
+
+
 def test_of_a_large_study_the_best_trials_have_all_epochs(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others come with the losses at their best epoch; a list has neither, and any number of trials."""
     for name, n in {"CHUNK": 2, "MANY": 4, "WHOLE": 1}.items():
         monkeypatch.setattr(reading, name, n)
-    monkeypatch.setattr(reading, "_TRIALS", CheckedQuery(reading._TRIALS.query.limit(2)))
     monkeypatch.setattr(reading, "_BEST", reading._BEST.limit(1))
     study = make_study(sqlite, budget=20)
     for value in (0.4, 0.2, 0.5, 0.3):

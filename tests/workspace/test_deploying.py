@@ -40,6 +40,13 @@ def test_the_examples_are_what_deploy_prints() -> None:
         assert (EXAMPLES / name).read_text("utf-8") == text(JOB, kind), name
 
 
+@pytest.mark.parametrize("name", ["churn.cron", "tuner-churn.service"])
+def test_the_page_on_nightly_jobs_shows_what_deploy_prints(name: str) -> None:
+    """Line by line."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "nightly-jobs.md"
+    assert f"\n{text(JOB, DEPLOYED[name])}```\n" in page.read_text("utf-8")
+
+
 @JOBS
 def test_bash_reads_the_slurm_script(job: JobFile, tmp_path: Path) -> None:
     """Its words are those that were meant, and shellcheck has nothing to say."""

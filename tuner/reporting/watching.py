@@ -37,7 +37,11 @@ def view(look: StudyLook, report: Report | None) -> RenderableType:
     if look.hold is not None:
         parts.append(Paragraph(f"{look.hold} ({moment(look.hold.since)})"))
     if len(look.errors) > 1:
-        parts += ["", Text("lowest dev error so far"), BestCurve(np.array(look.errors), look.progress.unit)]
+        parts += [
+            "",
+            Text(f"lowest dev {look.error_name} so far"),
+            BestCurve(np.array(look.errors), look.progress.unit),
+        ]
     if look.running:
         parts += ["", _workers(look.running)]
     if report is None:
@@ -54,7 +58,7 @@ def _progress(look: StudyLook) -> str:
     done = counts.finished
     parts = [f"{look.name}: {done:,} of {count(max(done, budget), 'trial')}"]
     if best is not None:
-        parts.append(f"best dev error {look.progress.unit.text(best.dev_error)} (trial {best.number})")
+        parts.append(f"best dev {look.error_name} {look.progress.unit.text(best.dev_error)} (trial {best.number})")
     parts += [
         f"{n:,} {name}" for name in ("pruned", "diverged", "failed", "unrecorded") if (n := getattr(counts, name))
     ]

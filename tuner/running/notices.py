@@ -21,12 +21,13 @@ from http.client import HTTPException
 from math import isfinite
 from typing import Any
 
+from tuner.commands import command_text
 from tuner.errors import TunerError
 from tuner.formatting import count, one_line, shorten
 from tuner.outcomes import TrialState
 from tuner.printable import visible
 from tuner.running.outbox import Outbox
-from tuner.storage import Budget, Database, EndedTrial, read_ended, read_standing
+from tuner.storage import Budget, Database, EndedTrial, read_ended, read_hold_by, read_standing
 from tuner.study import StudyDefinition, is_address, metric_text
 
 SECONDS = 10.0
@@ -119,6 +120,9 @@ def notices_of(
     if trial.state == TrialState.FAILED:
         reason = shorten(one_line(trial.reason or "for no known reason"), LONGEST_REASON)
         yield Notice("on_failure", study, f"{study}: trial {trial.number} failed: {reason}", trial)
+        hold = read_hold_by(database, trial_id)
+        if hold is not None:
+            yield Notice("on_failure", study, f"{study}: {hold}; to go on: {command_text('resume', study)}")
         return
     standing = read_standing(database, study_id, trial_id, budget)
     so_far = f"{standing.finished:,} of {count(max(standing.budget, standing.finished), 'trial')}"

@@ -80,7 +80,8 @@ class SearchRequest:
 class SearchResult:
     """What a search did (``run``), and the state of its study; ``signal``: the signal that stopped it, if any.
 
-    ``failures``: why trials of this call failed.  ``hold``: who paused or canceled the study.
+    ``failures``: why trials of this call failed.  ``hold``: who paused or canceled the study.  ``error_name``: what
+    its errors are called.
     """
 
     study: str
@@ -94,6 +95,7 @@ class SearchResult:
     ended_early: str | None = None
     failures: Sequence[FailureGroup] = ()
     hold: Hold | None = None
+    error_name: str = "error"
 
     def to_dict(self) -> dict[str, Any]:
         """As ``tuner search --json`` prints it."""
@@ -154,8 +156,8 @@ class SearchResult:
         params = ", ".join(f"{name} {value(of)}" for name, of in json.loads(best.hyperparameters).items())
         return [
             *self.headlines,
-            f"best: trial {best.number}, dev {unit.name} {unit.text(best.dev_error)}, "
-            f"train {unit.name} {unit.text(best.train_error)}",
+            f"best: trial {best.number}, dev {self.error_name} {unit.text(best.dev_error)}, "
+            f"train {self.error_name} {unit.text(best.train_error)}",
             f"      {params}",
         ]
 
@@ -252,6 +254,7 @@ def run_search(
             ended_early=_reason_to_end(database, task),
             failures=failure_groups(read_failures(database, stored.study_id, call)),
             hold=hold if task.budget.stopped_by(hold) else None,
+            error_name=stored.error_name,
         )
     except UnavailableError as error:
         raise stop.stopped(error) or SearchError(str(error)) from error

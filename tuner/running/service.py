@@ -11,7 +11,7 @@ import multiprocessing
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from tuner import fork_server
 from tuner.commands import command_text
 from tuner.data import FileReader, load_dataset
-from tuner.errors import DataError, InputError, SearchError, StorageError, TunerError, UnavailableError
+from tuner.errors import DataError, InputError, SearchError, StorageError, TunerError, UnavailableError, UsageError
 from tuner.formatting import error_line, one_line, shorten, some_of
 from tuner.outcomes import FailureCause
 from tuner.running.events import Event, OnEvent, trial_event
@@ -46,6 +46,7 @@ from tuner.storage import (
     parse_url,
     read_encoding,
     set_aside,
+    study_ids,
     waiting_for_database,
 )
 from tuner.study import hooks_in_force
@@ -124,6 +125,8 @@ def run_service(
     hooks = hooks_in_force({})  # of the environment: what a database names is not run
     with waiting_for_database(patience):
         database = open_database(storage_url(storage), create=forever)
+        if limits.patterns and not forever:
+            _require_match(database, limits.patterns)
     stop = StopSignal()
     database.stop = stop
     duty = Duty(forever, allow_trainers, limits, hooks, time.monotonic() + limits.seconds)
@@ -151,6 +154,14 @@ def run_service(
         notify("STOPPING=1")
         database.close()
     return ServiceResult(database.name, served, stop.number)
+
+
+def _require_match(database: Database, patterns: Sequence[str]) -> None:
+    """Raise UsageError unless one of the database's studies is served; a service waits for one."""
+    names = [*study_ids(database)]
+    if not any(fnmatchcase(name, pattern) for name in names for pattern in patterns):
+        there = f"it holds {some_of(names)}" if names else "it holds none yet"
+        raise UsageError(f"--studies: no study of {database.name} matches {' or '.join(map(repr, patterns))}; {there}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +321,8 @@ class Service:
         if not is_done:
             reasons += [f"{one.study}, which cannot be run here ({one.reason})" for one in self._set_aside.values()]
         if not reasons and not is_done:
-            reasons = [f"new trials (add some with: {command_text('submit', 'STUDY', '--trials', 'N')})"]
+            of = f" of studies that match {' or '.join(self.limits.patterns)}" if self.limits.patterns else ""
+            reasons = [f"new trials{of} (add some with: {command_text('submit', 'STUDY', '--trials', 'N')})"]
         if reasons != self._waits_for:
             self._waits_for = reasons
             text = f"{'not run:' if is_done else 'waiting for'} {some_of(reasons, MOST_REASONS)}"

@@ -105,7 +105,7 @@ class Reader:
     @contextmanager
     def _open(self) -> Iterator[Database]:
         with waiting_for_database(PATIENCE):
-            database = open_database(self._url, create=False)
+            database = open_database(self._url, create=False, upgrade=False)
         with database:
             yield database
 
@@ -163,7 +163,7 @@ class Reader:
         with self._open_study(name) as (database, stored):
             definition = searched_definition(database, stored)
             listed = TrialList(database, stored, definition, definition)
-            rows = islice(_rows(listed, above), limit)
+            rows = islice(_rows(listed, above, limit), limit)
             yield f'{{"study": {json.dumps(name)}, "trials": ['
             n, last, separator = 0, above, "\n"
             while some := list(islice(rows, AT_ONCE)):
@@ -193,10 +193,10 @@ def _file_of(name: str) -> Path:
     return STUDIES / f"{name}.toml"
 
 
-def _rows(listed: TrialList, above: int) -> Iterator[tuple[int, str]]:
+def _rows(listed: TrialList, above: int, limit: int) -> Iterator[tuple[int, str]]:
     """Yield the number of each trial above one, and its JSON, with the columns of ``trials.csv``."""
     space, baseline = listed.definition.searched_space, listed.definition.diagnosis.baseline or 0.0
-    for trial in listed.above(above):
+    for trial in listed.above(above, limit):
         names = in_order({*space.fixed, *space.searched, *trial.params})  # an older trial may have others
         cells = map(finite, trial_row(trial, names, baseline))
         yield trial.number, json.dumps(dict(zip(trial_columns(names), cells, strict=True)), allow_nan=False)

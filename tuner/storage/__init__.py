@@ -17,7 +17,7 @@ from tuner.storage.importing import OptunaStudy, insert_optuna_study, name_for, 
 from tuner.storage.jobs import JobClaim, claim_job, finish_job, requeue_job
 from tuner.storage.learning import write_learning
 from tuner.storage.leases import CLAIM_SECONDS, HEARTBEAT_SECONDS, renew
-from tuner.storage.live import Standing, read_standing, read_version
+from tuner.storage.live import Standing, read_hold_by, read_standing, read_version
 from tuner.storage.losses import pack_losses
 from tuner.storage.merging import Merged, merge_database
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch

@@ -6,7 +6,7 @@ import getpass
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,6 +16,8 @@ from tuner.limits import LATEST_SECONDS
 from tuner.outcomes import STRICT
 
 LONGEST_NAME, LONGEST_REASON = 200, 1000
+OPENED_AGAIN = "opened again"
+"""The reason of a canceled study that got more budget since."""
 
 
 class HoldKind(StrEnum):
@@ -57,11 +59,17 @@ class Hold:
         fields = json.loads(text)
         return cls(**{**fields, "kind": HoldKind(fields["kind"])})
 
+    def opened_again(self) -> Hold:
+        """The same of a canceled study that got more budget: it still ends the searches that began before."""
+        return replace(self, reason=OPENED_AGAIN)
+
     @classmethod
     def present(cls, text: str | None, *, has_budget: bool) -> Hold | None:
         """The same, but None for a study that was canceled and has got more budget since."""
         hold = cls.from_json(text)
-        return None if has_budget and hold is not None and hold.kind is HoldKind.CANCELED else hold
+        if hold is not None and hold.kind is HoldKind.CANCELED and (has_budget or hold.reason == OPENED_AGAIN):
+            return None
+        return hold
 
     def __str__(self) -> str:
         match self.kind:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from tuner.storage import optuna_internals, tables
-from tuner.storage.claims import Budget
+from tuner.storage.claims import Budget, utc
 from tuner.storage.counting import finished_and_running, read_study_counts
 from tuner.storage.database import Database
+from tuner.storage.holds import Hold, HoldKind
 
 _o, _c, _s = optuna_internals.trials.c, tables.claims.c, tables.studies.c
 _WRITTEN = sa.select(
@@ -56,6 +57,16 @@ class Standing:
     def is_complete(self) -> bool:
         """Whether nothing of the budget is left to run."""
         return self.finished >= self.budget and not self.running
+
+
+def read_hold_by(database: Database, trial_id: int) -> Hold | None:
+    """The hold on a study for its failures that began with the end of this trial, the last of too many."""
+    query = sa.select(_s.hold, _o.datetime_complete).join(tables.studies, _s.study_id == _o.study_id)
+    row = database.read(lambda connection: connection.execute(query.where(_o.trial_id == trial_id)).one_or_none())
+    hold = None if row is None else Hold.from_json(row.hold)
+    if row is None or hold is None or hold.kind is not HoldKind.FAILING:
+        return None
+    return hold if utc(hold.since) == row.datetime_complete else None
 
 
 def read_standing(database: Database, study_id: int, trial_id: int, budget: Budget) -> Standing:

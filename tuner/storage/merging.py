@@ -20,7 +20,7 @@ from tuner.storage.database import Database
 from tuner.storage.facts import StudyFacts
 from tuner.storage.imported import find_imported
 from tuner.storage.leases import lock_study
-from tuner.storage.predictions import forget_predictions
+from tuner.storage.predictions import forget_predictions, read_predictions
 from tuner.storage.studies import insert_name
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -79,6 +79,7 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
     ).one_or_none()
     old_id = study["study_id"]
     out.execute(_STATES, {"study": old_id}).all()  # one that there is not would be left behind without a word
+    read_predictions(out, old_id, len(study["dev_rows"]) // 8, len(StudyFacts.from_json(study["facts"]).class_names))
     if existing is None:
         _refuse_foreign(into, name)
         new_id = insert_name(into, name)

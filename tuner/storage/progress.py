@@ -114,6 +114,7 @@ class StudyLook:
     errors: Sequence[float]
     ends: Sequence[datetime.datetime]
     hold: Hold | None = None
+    error_name: str = "error"
 
 
 def read_running(database: Database, study_id: int | None = None) -> list[RunningTrial]:

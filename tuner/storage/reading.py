@@ -71,7 +71,7 @@ _TRIALS = CheckedQuery(
     .outerjoin(optuna_internals.values, _v.trial_id == _o.trial_id)
     .where(_o.study_id == tables.STUDY, RECORDED, sa.tuple_(_o.number, _o.trial_id) > _PLACE)
     .order_by(_o.number, _o.trial_id)
-    .limit(CHUNK)
+    .limit(sa.bindparam("most", type_=sa.Integer))
 )
 _OTHER_PARAMS = sa.select(_p.trial_id, _p.param_name).where(
     _p.trial_id.in_(_IDS), _p.param_name.is_(None) | _p.param_name.not_in(sa.bindparam("known", expanding=True))
@@ -364,15 +364,19 @@ def _check_trial(
         raise BadValueError(tables.networks.name, "dev_bits", b"", "what every complete trial has", where=where)
 
 
-def list_trials(database: Database, study_id: int, n_dev: int, unit: Unit, *, above: int = -1) -> Iterator[TrialRecord]:
+def list_trials(
+    database: Database, study_id: int, n_dev: int, unit: Unit, *, above: int = -1, at_once: int | None = None
+) -> Iterator[TrialRecord]:
     """The recorded trials of a study with numbers ``above`` one, in order, without epochs and learning curves.
 
-    Some are read at a time, each time in a transaction of its own: a slow reader does not hold up the log.
+    Some, at most ``at_once``, are read at a time, each time in a transaction of its own: a slow reader does not hold up
+    the log.
     """
+    most = CHUNK if at_once is None else min(at_once, CHUNK)
     after: tuple[int, int] | None = (above, MOST)
     while after is not None:
         with database.reading() as connection:
-            trials, after = _read_some(connection, study_id, n_dev, unit, after, epochs_of=None)
+            trials, after = _read_some(connection, study_id, n_dev, unit, after, epochs_of=None, most=most)
         yield from trials
 
 
@@ -407,6 +411,7 @@ def _read_some(
     after: tuple[int, int],
     *,
     epochs_of: Collection[int] | None,
+    most: int | None = None,
     of_trials: tuple[Mapping[int, list[LearningNetwork]], Mapping[int, DevPredictions]] = ({}, {}),
 ) -> tuple[list[TrialRecord], tuple[int, int] | None]:
     """The next trials after a number and id, and the last one's number and id; None after the last trial.
@@ -416,7 +421,8 @@ def _read_some(
     """
     number, trial_id = after
     learning, predictions = of_trials
-    rows = _TRIALS.rows(connection, {"study": study_id, "number": number, "after": trial_id})
+    most = most or CHUNK
+    rows = _TRIALS.rows(connection, {"study": study_id, "number": number, "after": trial_id, "most": most})
     ids = [row.trial_id for row in rows]
     values = [json.loads(row.hyperparameters) if row.hyperparameters else {} for row in rows]
     unnamed = _unnamed(connection, rows, values)
@@ -427,7 +433,7 @@ def _read_some(
         _trial(row, unit, params, networks[row.trial_id], learning.get(row.trial_id, []), predictions.get(row.trial_id))
         for row, params in zip(rows, values, strict=True)
     ]
-    return trials, (rows[-1].number, rows[-1].trial_id) if len(rows) == CHUNK else None
+    return trials, (rows[-1].number, rows[-1].trial_id) if len(rows) == most else None
 
 
 @lru_cache(maxsize=100)

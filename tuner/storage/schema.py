@@ -14,6 +14,7 @@ import optuna
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from tuner.commands import command_text
 from tuner.errors import NoDatabaseError, StorageError
 from tuner.files import move_new
 from tuner.formatting import one_line
@@ -73,19 +74,21 @@ _SCHEMA_LOCK = sa.text(f"SELECT pg_advisory_xact_lock({0x74756E6572})")  # "tune
 """What creation and upgrade on a server begin with."""
 
 
-def open_database(url: URL, *, create: bool) -> Database:
+def open_database(url: URL, *, create: bool, upgrade: bool = True) -> Database:
     """Open the database of a URL; with ``create`` it is made, with its folder, where there is none.
+
+    One of an earlier version is upgraded, or with ``upgrade`` False refused.
 
     One that is locked or away is waited for.  Raises StorageError, leaving what lies there untouched, for anything that
     is not a tuner database of this version.
     """
-    return retrying(lambda: _open(url, create=create), shown(url))
+    return retrying(lambda: _open(url, create=create, upgrade=upgrade), shown(url))
 
 
-def _open(url: URL, *, create: bool) -> Database:
+def _open(url: URL, *, create: bool, upgrade: bool) -> Database:
     path = sqlite_file(url)
     if path is None:
-        return _open_server(url, create=create)
+        return _open_server(url, create=create, upgrade=upgrade)
     refuse_no_file(path)
     refuse_network_file_system(path.parent if path.parent.exists() else Path.cwd())
     if not path.exists():
@@ -93,8 +96,15 @@ def _open(url: URL, *, create: bool) -> Database:
             raise NoDatabaseError(f"{path}: no such database; `tuner search STUDY` makes one")
         _create_file(path)
     if _is_behind(url, *require_ours(path)):
+        _require_upgrade(url, upgrade)
         _upgrade_file(url, path)
     return Database(url)
+
+
+def _require_upgrade(url: URL, upgrade: bool) -> None:
+    if not upgrade:
+        how = command_text("studies", "--storage", shown(url))
+        raise StorageError(f"{shown(url)}: is of an earlier version, and is only read here. Upgrade it with: {how}")
 
 
 def _create_file(path: Path) -> None:
@@ -301,7 +311,7 @@ def _migrate(connection: Connection) -> None:
     )
 
 
-def _open_server(url: URL, *, create: bool) -> Database:
+def _open_server(url: URL, *, create: bool, upgrade: bool) -> Database:
     """The same on PostgreSQL.
 
     Creation is one transaction, and an upgrade another one: each begins with a lock that ends with it, so that of
@@ -328,6 +338,7 @@ def _open_server(url: URL, *, create: bool) -> Database:
             versions = database.read(look)
             assert versions is not None
         if _is_behind(url, *versions):
+            _require_upgrade(url, upgrade)
             _upgrade_server(database)
     except BaseException:
         database.close()

@@ -94,6 +94,12 @@ class StoredStudy:
         return counting(name, weighs_classes=self.facts.weighs_classes, loss=self.facts.unit.loss)
 
     @property
+    def error_name(self) -> str:
+        """What people call the study's errors: "error", "balanced error", "RMSE"."""
+        unit = self.facts.unit
+        return self.counted_by.label if unit.is_share else unit.name
+
+    @property
     def metric(self) -> Metric:
         """What trials are chosen by, of rows with the weights that the study's errors have."""
         return METRICS[self.identity.get("search.metric", ERROR.name)].on_rows_of(self.counted_by)
@@ -326,10 +332,14 @@ def _change_budget(database: Database, study_id: int, change: Callable[[int, int
     """Set the budget to ``change(budget, finished trials)``, and return it."""
 
     def work(connection: Connection) -> int:
-        budget = change(lock_study(connection, study_id).budget, count_states(connection, study_id).finished)
+        study, finished = lock_study(connection, study_id), count_states(connection, study_id).finished
+        budget = change(study.budget, finished)
         if budget > MOST:
             raise unexpected("trials", f"a budget of at most {MOST:,}", budget)
-        connection.execute(tables.studies.update().where(tables.studies.c.study_id == study_id).values(budget=budget))
+        changed: dict[str, Any] = {"budget": budget}
+        if study.hold is not None and study.hold.kind is HoldKind.CANCELED and budget > finished:
+            changed["hold"] = study.hold.opened_again().to_json()
+        connection.execute(tables.studies.update().where(tables.studies.c.study_id == study_id).values(changed))
         return budget
 
     return database.write(work)

@@ -154,6 +154,8 @@ def vacuum(storage: str | None) -> int | None:
 
 def _change_queue(study: str, storage: str | None, change: Callable[[Database, str, int], T]) -> tuple[str, list[T]]:
     """Change a study, whatever else its row holds.  Raises UsageError if none has this name or matches the pattern."""
+    if not study:
+        raise UsageError("expected a study, or a pattern like 'churn-*', got ''")
     is_pattern = not is_path(study) and any(sign in study for sign in "*?[")
     name, url = (study, storage_url(storage)) if is_pattern else _named(study, storage)
     with open_database(url, create=False) as database:

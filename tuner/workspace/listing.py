@@ -41,8 +41,8 @@ class TrialList:
         """The recorded trials by their numbers, without epochs.  Raises StorageError for what cannot be one."""
         return self.above(-1)
 
-    def above(self, number: int) -> Iterator[TrialRecord]:
-        """The same, of the trials with higher numbers only."""
+    def above(self, number: int, at_once: int | None = None) -> Iterator[TrialRecord]:
+        """The same, of the trials with higher numbers only, of which at most ``at_once`` are read at a time."""
         name, n_dev = self.stored.name, len(read_dev_set(self.database, self.stored.study_id)[0])
         for trial in list_trials(self.database, self.stored.study_id, n_dev, self.stored.facts.unit, above=number):
             if trial.params or trial.has_result:

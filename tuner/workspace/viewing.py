@@ -36,8 +36,9 @@ class StudyView:
         self._errors += new
         running, ends = read_running(database, study_id), read_last_ends(database, study_id)
         hold = read_hold(database, study_id)
-        storage = mask(database.url)
-        return StudyLook(self._stored.name, storage, progress, running, tuple(self._errors), ends, hold), record
+        storage, errors = mask(database.url), tuple(self._errors)
+        name, error_name = self._stored.name, self._stored.error_name
+        return StudyLook(name, storage, progress, running, errors, ends, hold, error_name), record
 
     def close(self) -> None:
         """Close the database."""

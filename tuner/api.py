@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from numpy.typing import ArrayLike
 
-from tuner.analysis import SIZES, Baseline, LearningPoint, learning_points
+from tuner.analysis import SIZES, Baseline, ColumnUse, LearningPoint, learning_points
 from tuner.arguments import flag, integer, one_of, optional_text, path, text, texts, unexpected
 from tuner.data import Dataset
 from tuner.errors import ArgumentError, UsageError
@@ -26,6 +27,7 @@ from tuner.modeling import (
     LearningCurveTask,
     Model,
     NumberEvaluation,
+    can_shuffle,
     decide,
     evaluate,
     fit_custom_model,
@@ -33,6 +35,7 @@ from tuner.modeling import (
     fit_ensemble,
     fit_model,
     load_model,
+    measure_columns,
     measure_learning_curve,
 )
 from tuner.reporting import (
@@ -336,6 +339,36 @@ class Study:
         if trial is not None:
             integer("trial", trial, low=0)
         return find_wrong_rows(*load_searched(self._place, self._dataset), trial).frame
+
+    @translating_system_errors()
+    def columns(self, *, seconds: float | None = None, allow_trainers: Sequence[str] = ()) -> ColumnUse:
+        """Which columns the best trial uses: it is trained again, and each column shuffled among the dev rows.
+
+        `.frame` has the columns and groups of correlated ones, the most important first, and by how much the error
+        rises, with its 95% interval.  `seconds`: for all of it; a trial that took more than half of them is not trained
+        again.  `allow_trainers`: as for `train`.  Raises a TunerError if that, or the data, does not allow it.
+        """
+        start = time.monotonic()
+        record, dataset = load_searched(self._place, self._dataset)
+        trial = record.best
+        if not can_shuffle(dataset):
+            raise UsageError(f"study {self.name!r} has pixels or a single column, whose importance says nothing")
+        if trial is not None and seconds is not None and (trial.seconds or 0) > seconds / 2:
+            raise UsageError(
+                f"training trial {trial.number} again would take more than half of {seconds:.2g} seconds, a tenth of "
+                "the search"
+            )
+        model = self.train(trial=None if trial is None else trial.number, allow_trainers=allow_trainers)
+        assert trial is not None  # train raised
+        definition = parse_definition(record.definition, f"study {self.name!r}")
+        return measure_columns(
+            record,
+            dataset,
+            trial,
+            model,
+            definition.diagnosis.threshold(record.unit),
+            lambda: seconds is not None and time.monotonic() - start > seconds,
+        )
 
     @translating_system_errors()
     def odd_rows(self, kind: Literal["duplicates", "outliers"]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from tuner.analysis.actions import (
 )
 from tuner.analysis.calibration import LEAST, Calibration, Reliability, calibration, reliability
 from tuner.analysis.classification import ClassScores, Ranking, Share, class_scores, confusion_matrix, ranking
+from tuner.analysis.column_use import ColumnUse, ShuffledColumns, correlated_columns, error_increase
 from tuner.analysis.comparison import (
     Resolution,
     chance_as_good,
@@ -120,6 +121,7 @@ __all__ = [
     "ClassError",
     "ClassScores",
     "ClassWeightedError",
+    "ColumnUse",
     "Competition",
     "DataState",
     "Decision",
@@ -149,6 +151,7 @@ __all__ = [
     "SeedsError",
     "Segment",
     "Share",
+    "ShuffledColumns",
     "Spread",
     "StudyState",
     "Suspects",
@@ -169,6 +172,7 @@ __all__ = [
     "class_weighted_error",
     "confusion_matrix",
     "corrected_dev_error",
+    "correlated_columns",
     "count_duplicates",
     "cross_fitted",
     "diagnose",
@@ -180,6 +184,7 @@ __all__ = [
     "effective_examples",
     "effective_weighted",
     "epoch_corrected_errors",
+    "error_increase",
     "examples_to_decide",
     "exponentially_weighted_average",
     "find_segments",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,11 +24,15 @@ from tuner.cli.options import (
     seconds_of,
 )
 from tuner.cli.printing import print_changes_since_search, print_json, print_lines, print_report
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
 from tuner.formatting import count
 
 if TYPE_CHECKING:
+    from tuner.analysis import ColumnUse
     from tuner.reporting import Report
+
+TENTH = 10
+"""Of the search's time, what the columns may take."""
 
 
 class FigureFormat(StrEnum):
@@ -36,6 +41,13 @@ class FigureFormat(StrEnum):
     SVG = "svg"
     PNG = "png"
     PDF = "pdf"
+
+
+class Importance(StrEnum):
+    """Whether the columns' importance is measured."""
+
+    AUTO = "auto"
+    NONE = "none"
 
 
 def report(
@@ -62,6 +74,14 @@ def report(
     figure_format: Annotated[
         FigureFormat, typer.Option("--format", help="With --figures: svg, or png and pdf (extra figures).")
     ] = FigureFormat.SVG,
+    importance: Annotated[
+        Importance,
+        typer.Option(
+            "--importance",
+            help="auto: train the best trial again to show which columns it uses, for at most a tenth of the search's "
+            "time; none: do not.",
+        ),
+    ] = Importance.AUTO,
     fail_above: FailAboveOption = None,
     force: ForceOption = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
@@ -87,6 +107,8 @@ def report(
         build_report(record, **judged, earlier=output / record.name, dataset=dataset)
         for record, dataset in zip(records, datasets, strict=True)
     ]
+    if len(reports) == 1 and importance == Importance.AUTO and datasets[0] is not None:
+        reports = [replace(reports[0], columns=_columns(reports[0], studies[0], storage))]
     shown = reports[0] if len(reports) == 1 else compare(records, **judged, datasets=datasets)
     drawn = [] if figures is None else write_figures(reports[0], figures, figure_format, force=force)
     page = shown.write(output, force=force) / "report.html"
@@ -107,6 +129,32 @@ def report(
         limit = above[0].diagnosis.unit.text(fail_above)
         print_lines(f"tuner: the best dev error of {names} is above --fail-above {limit}", err=True)
         raise typer.Exit(ABOVE)
+
+
+def _columns(report: Report, study: str, storage: str | None) -> ColumnUse | str | None:
+    """Return which columns the best trial uses, as an earlier report or a tenth of the search's time says; or why not.
+
+    None where that says nothing: without a trial, or of pixels.
+    """
+    import tuner
+    from tuner.modeling import can_shuffle
+    from tuner.reporting import kept_columns
+
+    best = report.best
+    if best is None or report.dataset is None or not can_shuffle(report.dataset):
+        return None
+    if kept := kept_columns(report.earlier, report.record):
+        return kept
+    seconds = sum(trial.seconds or 0.0 for trial in report.record.trials) / TENTH
+    if (best.seconds or 0.0) > seconds / 2:
+        return (
+            f"training trial {best.number} again would take more than half of a tenth of the search's time. In Python "
+            "study.columns() takes the time that it needs"
+        )
+    try:
+        return tuner.load_study(study, storage=storage).columns(seconds=seconds)
+    except TunerError as error:
+        return str(error).rstrip(".")
 
 
 def _best_error(report: Report) -> float | None:

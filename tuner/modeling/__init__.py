@@ -1,5 +1,6 @@
 """The chosen network: fit, save, evaluate, predict, export, and measure its learning curve."""
 
+from tuner.modeling.columns import can_shuffle, measure_columns
 from tuner.modeling.custom_fit import fit_custom_model
 from tuner.modeling.deciding import DecisionRequest, decide, fit_deciding
 from tuner.modeling.ensembling import USUAL_SIZE, fit_ensemble
@@ -22,6 +23,7 @@ __all__ = [
     "LearningCurveTask",
     "Model",
     "NumberEvaluation",
+    "can_shuffle",
     "check_output",
     "decide",
     "evaluate",
@@ -33,6 +35,7 @@ __all__ = [
     "fit_model",
     "is_predictions",
     "load_model",
+    "measure_columns",
     "measure_learning_curve",
     "onnx_inputs",
     "predict_file",

@@ -1,6 +1,7 @@
 """Reports of a study: frames, figures and tables as HTML, Markdown, CSV, JSON and for the terminal."""
 
 from tuner.reporting.building import build_report, compare
+from tuner.reporting.columns import kept_columns
 from tuner.reporting.commands import next_definition, report_command, search_next_command
 from tuner.reporting.comparing import Comparison
 from tuner.reporting.conditions import Condition, chosen_rows

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuner.formatting import one_line, value
 from tuner.printable import visible
+from tuner.reporting.columns import HEADINGS
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.glossary import link_markdown
@@ -35,7 +36,7 @@ def markdown(report: Report) -> str:
         parts.append("\n".join(f"- {escape(note)}" for note in report.notes))
     if report.best is not None:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
-        parts += [*_learning(report), *_effects(report), *_top_trials(report)]
+        parts += [*_columns(report), *_learning(report), *_effects(report), *_top_trials(report)]
     if notices := found_in_data(record):
         parts += ["## Data checks", "\n".join(f"- {escape(notice)}" for notice in notices)]
     parts += ["## Provenance", table(("", ""), provenance(report))]
@@ -101,6 +102,12 @@ def _best(report: Report) -> list[str]:
         table(classes.headings, classes.rows, right=range(1, len(classes.headings), 2)) if classes.rows else "",
         escape(predictions_sentence(report.findings, report.error_name, report.chosen)),
     ]
+
+
+def _columns(report: Report) -> list[str]:
+    rows = report.column_rows
+    shown = table(HEADINGS, rows, right=(1,)) if rows else ""
+    return ["## Columns", *map(escape, report.column_lines), shown] if report.column_lines else []
 
 
 def _learning(report: Report) -> list[str]:

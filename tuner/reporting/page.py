@@ -12,6 +12,7 @@ from tuner.errors import ArgumentError, UsageError
 from tuner.files import translated
 from tuner.formatting import did_you_mean
 from tuner.outcomes import Level
+from tuner.reporting.columns import HEADINGS
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.drawn import DrawnFigure
 from tuner.reporting.figures import FIGURES, Figure
@@ -75,6 +76,7 @@ def page(report: Report, live: LivePage | None = None) -> str:
             script=script,
             live=live,
             live_script=live_script,
+            column_headings=HEADINGS,
             policy=content_policy(resource("style.css"), script, live_script, is_live=live is not None),
             data=embedded({"columns": [asdict(column) for column in columns], "dots": dots}),
             columns=columns,
@@ -157,9 +159,18 @@ def _contents(report: Report, headings: Iterable[str]) -> list[tuple[str, str]]:
     """Return (id, heading) of the sections below the verdict."""
     first = [("numbers", BESIDE), ("best", "Best trial")] if report.best is not None else []
     notes = [("notes", "Notes")] if report.notes else []
+    columns = [("columns", "Columns")] if report.column_lines else []
     drawn = [(anchor(heading), heading) for heading in headings]
     checks = [("data-checks", "Data checks")] if found_in_data(report.record) else []
-    return [*first, *notes, *drawn, ("trials", _trials_heading(report)), *checks, ("provenance", "Provenance")]
+    return [
+        *first,
+        *columns,
+        *notes,
+        *drawn,
+        ("trials", _trials_heading(report)),
+        *checks,
+        ("provenance", "Provenance"),
+    ]
 
 
 def _trials_heading(report: Report) -> str:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
+from tuner.analysis import Action, ColumnUse, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
 from tuner.data import Dataset
 from tuner.outcomes import FailureGroup, Level, Verdict
 from tuner.reporting.advice import NextStep, advise, steps
 from tuner.reporting.best_trial import shown_params
 from tuner.reporting.changes import EarlierReport, change_sentence
+from tuner.reporting.columns import column_rows, columns_dict, columns_sentence
 from tuner.reporting.effects import Importances, find_effects, find_importances
 from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.findings import Findings
@@ -55,7 +56,8 @@ class Report(Shown):
     """A study and what was found in it; made by ``build_report``.
 
     ``baseline`` and ``material_gap`` of the findings are those in force; ``made`` is in UTC; ``faces`` show it;
-    ``earlier`` says why the verdict changed; without ``dataset`` nothing is found that needs the rows.
+    ``earlier`` says why the verdict changed; without ``dataset`` nothing is found that needs the rows;
+    ``columns`` says what the best trial uses, or why that was not measured; None if nobody asked.
     """
 
     record: StudyRecord
@@ -66,6 +68,7 @@ class Report(Shown):
     news: News | None = None
     earlier: EarlierReport | None = None
     dataset: Dataset | None = None
+    columns: ColumnUse | str | None = None
 
     def __repr__(self) -> str:
         return f"Report(study={self.record.name!r}, verdict={self.verdict!r})"
@@ -136,6 +139,16 @@ class Report(Shown):
     def label_noise(self) -> LabelNoise | None:
         """The share of dev labels that look wrong; None if it is unknown."""
         return None if self.dataset is None else find_label_noise(self.record, self.dataset)
+
+    @property
+    def column_lines(self) -> list[str]:
+        """What is said of the columns, and nothing where they were not looked for."""
+        return [] if self.columns is None else [columns_sentence(self.columns, self.record.unit)]
+
+    @property
+    def column_rows(self) -> list[tuple[str, str, str]]:
+        """Columns, by how much the error rises without what they say, and its interval."""
+        return column_rows(self.columns, self.record.unit) if isinstance(self.columns, ColumnUse) else []
 
     @cached_property
     def learning(self) -> Learning | None:
@@ -253,6 +266,7 @@ class Report(Shown):
             "actions": [action.to_dict() for action in self.actions],
             **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
             **({} if self.label_noise is None else {"wrong_labels": self.label_noise.to_dict()}),
+            **({"columns": columns_dict(self.columns, self.record)} if isinstance(self.columns, ColumnUse) else {}),
             **({} if self.news is None else {"since": self.news.to_dict()}),
             "material_gap": self.diagnosis.material_gap,
             "metric": self.record.metric.name,

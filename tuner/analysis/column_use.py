@@ -1,0 +1,126 @@
+"""What a model uses: how much larger its error is when a column's cells are shuffled among the rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.analysis.effects import Effect
+from tuner.analysis.intervals import Z95
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CORRELATED = 0.8
+"""The least absolute rank correlation of two inputs whose columns are shuffled together, too."""
+NUDGE = 1e-4
+
+
+@dataclass(frozen=True)
+class ShuffledColumns:
+    """Columns that were shuffled together, and by how much that raised the error."""
+
+    columns: tuple[str, ...]
+    increase: Effect
+
+
+@dataclass(frozen=True)
+class ColumnUse:
+    """The columns of the model of a ``trial``, on ``rows`` dev rows, the most important first.
+
+    ``groups``: strongly correlated columns, shuffled together.  ``droppable``: columns whose shuffling, all together,
+    certainly raises the error by less than half the threshold.  ``left_out``: columns for which there was no time.
+    """
+
+    trial: int
+    rows: int
+    columns: tuple[ShuffledColumns, ...]
+    groups: tuple[ShuffledColumns, ...] = ()
+    droppable: ShuffledColumns | None = None
+    left_out: int = 0
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per column and per group of them: ``columns``, ``increase``, ``low`` and ``high``."""
+        import pandas as pd
+
+        rows = [
+            (", ".join(each.columns), each.increase.value, each.increase.low, each.increase.high)
+            for each in (*self.columns, *self.groups)
+        ]
+        return pd.DataFrame(rows, columns=["columns", "increase", "low", "high"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> ColumnUse:
+        """Return what ``to_dict`` made plain.  Raises KeyError, TypeError or ValueError for anything else."""
+        columns, groups = (tuple(map(_shuffled, document[key])) for key in ("columns", "groups"))
+        droppable = document["droppable"]
+        return cls(
+            int(document["trial"]),
+            int(document["rows"]),
+            columns,
+            groups,
+            None if droppable is None else _shuffled(droppable),
+            int(document["left_out"]),
+        )
+
+
+def _shuffled(document: Mapping[str, Any]) -> ShuffledColumns:
+    ends = {end: float(document["increase"][end]) for end in ("value", "low", "high")}
+    return ShuffledColumns(tuple(map(str, document["columns"])), Effect(**ends))
+
+
+def error_increase(
+    before: NDArray[np.floating],
+    after: NDArray[np.floating],
+    error: Callable[[float], float],
+    groups: NDArray[np.integer] | None = None,
+) -> Effect:
+    """Return by how much an error rose, with its 95% interval over rows (or groups of rows) and shuffles.
+
+    ``before`` (n,): losses of the rows, ``after`` (shuffles, n): those with shuffled cells; ``error``: of a mean loss.
+    """
+    shuffled = after.mean(axis=0)
+    means = [float(before.mean()), float(shuffled.mean())]
+    slopes = [(error(mean + NUDGE) - error(mean)) / NUDGE for mean in means]
+    of_rows = slopes[1] * (shuffled - means[1]) - slopes[0] * (before - means[0])
+    if groups is not None:
+        of_rows = np.bincount(np.unique(groups, return_inverse=True)[1], weights=of_rows)
+    variance = float((of_rows**2).sum()) / len(before) ** 2
+    if len(after) > 1:
+        variance += slopes[1] ** 2 * float(after.mean(axis=1).var(ddof=1)) / len(after)
+    value, half = error(means[1]) - error(means[0]), Z95 * math.sqrt(variance)
+    return Effect(value, value - half, value + half)
+
+
+def correlated_columns(X: NDArray[np.floating], columns: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Group columns of which two inputs each have a rank correlation of at least 0.8; those alone are left out.
+
+    ``X`` (n, n_features); ``columns``: the inputs of each column.  Returns the places of the columns, group by group.
+    """
+    from scipy.sparse.csgraph import connected_components
+    from scipy.stats import rankdata
+
+    ranks = rankdata(X, axis=0)
+    ranks -= ranks.mean(axis=0)
+    ranks /= np.maximum(np.linalg.norm(ranks, axis=0), 1e-12)
+    strong = np.abs(ranks.T @ ranks) >= CORRELATED
+    owner = np.full(X.shape[1], -1)
+    for place, inputs in enumerate(columns):
+        owner[list(inputs)] = place
+    a, b = np.nonzero(strong)
+    used = (owner[a] >= 0) & (owner[b] >= 0)
+    linked = np.zeros((len(columns), len(columns)), dtype=bool)
+    linked[owner[a[used]], owner[b[used]]] = True
+    _, labels = connected_components(linked, directed=False)
+    groups = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
+    return [group for group in groups if len(group) > 1]

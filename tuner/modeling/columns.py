@@ -1,0 +1,138 @@
+"""Permutation importance of the columns on the dev rows, by the networks that did not learn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from tuner.analysis import ColumnUse, ShuffledColumns, correlated_columns, error_increase
+from tuner.data import Dataset, Encoding
+from tuner.inputs import Inputs
+from tuner.modeling.model import Model
+from tuner.storage import StudyRecord, TrialRecord
+from tuner.trial import losses_of
+
+SHUFFLES = 5
+MOST_ROWS = 5000
+"""Training rows that show which columns are correlated."""
+MOST_INPUTS = 1000
+"""Of more inputs no groups of correlated columns are looked for."""
+STREAM = 18
+
+
+def can_shuffle(dataset: Dataset) -> bool:
+    """Whether the inputs are columns with a meaning of their own, and there are several: not pixels."""
+    return dataset.image is None and len(_inputs_of(Encoding.from_json(dataset.encodings[0]))) > 1
+
+
+def _inputs_of(encoding: Encoding) -> dict[str, list[int]]:
+    """Return the places of the inputs that are made of each column of the file."""
+    places: dict[str, list[int]] = {}
+    for column in encoding.columns:
+        if column.features:
+            places.setdefault(column.source, []).extend(feature.position for feature in column.features)
+    return places
+
+
+def measure_columns(
+    record: StudyRecord,
+    dataset: Dataset,
+    trial: TrialRecord,
+    model: Model,
+    threshold: float,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ColumnUse:
+    """Shuffle each column among the dev rows (with folds of each fold), and correlated columns together.
+
+    ``model``: that of the trial, with its networks; ``threshold``: of a gap that matters.  Columns for which there is
+    no time after ``should_stop()`` are left out.
+    """
+    shuffle = _Shuffle(dataset, model, record.dev_groups)
+    of_columns = _inputs_of(model.encodings[0])
+    with threadpool_limits(limits=1):
+        alone = []
+        for name in of_columns:
+            if should_stop():
+                break
+            alone.append(shuffle([name]))
+        groups = [] if should_stop() else [*map(shuffle, _groups(dataset, of_columns))]
+        droppable = None if should_stop() else _droppable(shuffle, alone, groups, threshold / 2)
+    return ColumnUse(
+        trial.number,
+        len(dataset.dev_y),
+        tuple(sorted(alone, key=lambda each: -each.increase.value)),
+        tuple(sorted(groups, key=lambda each: -each.increase.value)),
+        droppable,
+        len(of_columns) - len(alone),
+    )
+
+
+class _Shuffle:
+    """Shuffles columns, and says how much larger the error is."""
+
+    def __init__(self, dataset: Dataset, model: Model, groups: NDArray[np.integer] | None) -> None:
+        self.dataset, self.model, self.groups = dataset, model, groups
+        self.inputs = [part.dev.inputs for part in dataset.parts]
+        self.before = self._losses(self.inputs)
+
+    def __call__(self, names: Sequence[str]) -> ShuffledColumns:
+        rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(STREAM,)))
+        after = np.stack([self._losses(self._shuffled(names, rng)) for _ in range(SHUFFLES)])
+        unit = self.dataset.unit
+        return ShuffledColumns(
+            tuple(names), error_increase(self.before, after, lambda mean: float(unit.error(mean)), self.groups)
+        )
+
+    def _shuffled(self, names: Sequence[str], rng: np.random.Generator) -> list[Inputs]:
+        shuffled = []
+        for place, inputs in enumerate(self.inputs):
+            of_columns = _inputs_of(self.model.encodings[place])
+            features = [feature for name in names for feature in of_columns.get(name, ())]
+            order = rng.permutation(len(inputs))
+            numbers, flags = inputs.numbers.copy(), inputs.flags.copy()
+            of_numbers = np.isin(inputs.places, features)
+            of_flags = np.isin(flags, features).any(axis=0)
+            numbers[:, of_numbers] = inputs.numbers[order][:, of_numbers]
+            flags[:, of_flags] = inputs.flags[order][:, of_flags]
+            shuffled.append(replace(inputs, numbers=numbers, flags=flags))
+        return shuffled
+
+    def _losses(self, inputs: Sequence[Inputs]) -> NDArray[np.float64]:
+        """Return the losses of the dev rows (n_dev,), times their weights."""
+        losses, n_folds = [], len(self.dataset.parts)
+        for place, (part, of_part) in enumerate(zip(self.dataset.parts, inputs, strict=True)):
+            predicted = self.model.average(range(place, len(self.model.networks), n_folds), [of_part])
+            unit = self.dataset.unit
+            classes: Any = predicted.classes if unit.is_share else unit.standardized(predicted.classes)
+            losses.append(losses_of(part.dev, unit, classes, predicted.probabilities))
+        joined, weights = np.concatenate(losses).astype(np.float64), self.dataset.dev_weights
+        return joined if weights is None else joined * weights
+
+
+def _groups(dataset: Dataset, of_columns: Mapping[str, Sequence[int]]) -> list[list[str]]:
+    if dataset.n_features > MOST_INPUTS:
+        return []
+    train, names = dataset.parts[0].train, [*of_columns]
+    rows = np.linspace(0, len(train) - 1, min(len(train), MOST_ROWS)).astype(int)
+    groups = correlated_columns(train.inputs.rows(rows).array(), [*of_columns.values()])
+    return [[names[k] for k in group] for group in groups]
+
+
+def _droppable(
+    shuffle: _Shuffle, alone: Sequence[ShuffledColumns], groups: Sequence[ShuffledColumns], most: float
+) -> ShuffledColumns | None:
+    """Return the columns that together certainly raise the error by less than ``most``; None if there are none."""
+    needed = {name for group in groups if group.increase.high >= most for name in group.columns}
+    ranked = sorted(alone, key=lambda each: each.increase.high)
+    names = [each.columns[0] for each in ranked if each.increase.high < most and each.columns[0] not in needed]
+    while names:
+        together = shuffle(names)
+        if together.increase.high < most:
+            return together
+        names = names[: len(names) // 2]
+    return None

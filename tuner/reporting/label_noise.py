@@ -35,7 +35,7 @@ class LabelNoise:
         if share.low <= 0:
             return ""
         text = f"About {percent(share.value)} of dev labels look wrong (95% interval {span(share.low, share.high)})"
-        if record.dev_weights is not None or "avoidable_bias" not in diagnosis.gaps:
+        if record.unit.loss is not None or record.dev_weights is not None or "avoidable_bias" not in diagnosis.gaps:
             return f"{text}."
         unless = ", unless the baseline allows for them" if diagnosis.baseline_given else ""
         return f"{text}: avoidable bias may be {points(share.value)} pp smaller{unless}."

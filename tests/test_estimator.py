@@ -301,11 +301,15 @@ def test_a_regressor_is_a_member_of_a_pipeline() -> None:
     rows = slice(0, 120)
     definition = {"network": {"hidden": [8]}, "training": {"max_epochs": 12}, "data": {"folds": 2}}
     definition["data"]["target_transform"] = "log"
+    definition["network"]["quantiles"] = [0.1, 0.5, 0.9]
     regressor = tuner.Regressor(trials=1, random_state=0, definition=definition)
     made = make_pipeline(StandardScaler(), regressor).fit(X[rows], y[rows])
     assert made.score(X[rows], y[rows]) == pytest.approx(r2_score(y[rows], made.predict(X[rows])))
     assert made.predict(X[rows]).mean() == pytest.approx(y[rows].mean(), rel=0.2)
     assert 10 < made[-1].report_.diagnosis.errors["dev"].value < 100
+    quantiles = made[-1].predict_quantiles(made[0].transform(X[rows]))
+    assert list(quantiles[:, 1]) == list(made.predict(X[rows]))
+    del definition["network"]["quantiles"]
     few = tuner.Regressor(trials=1, random_state=0, definition=definition).fit(X[rows], y[rows] > 150)
     assert len(np.unique(few.predict(X[rows]))) > 2
 

@@ -16,6 +16,7 @@ from tuner.errors import DataError
 from tuner.modeling import export_onnx, load_model, onnx_inputs
 from tuner.modeling.evaluating import evaluate_file
 from tuner.modeling.predicting import predictions
+from tuner.study.typed import complete_definition
 
 SMALL = {
     "training": {"max_epochs": 6},
@@ -152,3 +153,12 @@ def test_what_is_no_count_is_refused(tmp_path: Path, cell: float, shown: str) ->
     definition = {**SMALL, "network": {"output": "poisson"}}
     with pytest.raises(DataError, match=rf"{shown} is not a count; expected an integer ≥ 0.*output = .linear."):
         tuner.search(frame, target="visits", definition=definition, trials=1, storage=f"sqlite:///{tmp_path}/t.db")
+
+
+def test_a_definition_in_python_gets_the_task_that_its_thresholds_are_for() -> None:
+    """Where its [network] does not say one: those made for the data are in the unit of the target."""
+    made = "[network]\ntask = 'regression'\n[diagnosis]\nmaterial_gap = 40.0"
+    made += "".join(f"\n[{name}]" for name in ("data", "training", "space", "search"))
+    completed = complete_definition({"network": {"hidden": [8]}}, made)
+    assert completed["network"] == {"task": "regression", "hidden": [8]}
+    assert complete_definition({"network": {"task": "classification"}}, made)["network"] == {"task": "classification"}

@@ -44,6 +44,6 @@ def test_numbers_are_standardized_and_restored() -> None:
     absolute = Unit(scale=unit.scale, mean=5.0, absolute=8 / 3)
     losses = absolute.row_losses(absolute.standardized(predicted), absolute.standardized(numbers))
     assert absolute.error(losses.mean()) == pytest.approx(np.abs(predicted - numbers).mean())
-    assert absolute.loss(absolute.error(0.3)) == pytest.approx(0.3)
+    assert absolute.mean_loss(absolute.error(0.3)) == pytest.approx(0.3)
     assert (absolute.name, absolute.material_gap) == ("MAE", pytest.approx(0.02 * np.abs(numbers - 5).mean()))
     assert unit.span(-1.0, 2.0) == "−1.000 to 2.000"

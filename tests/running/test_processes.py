@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
+import time
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import DEADLINE
 from tests.running.conftest import Edit, finished
+from tuner.errors import SearchError
+from tuner.running.processes import ALIVE, WorkerProcesses
+
+
+def stuck(sender: Connection) -> BaseProcess:
+    """A worker that says once that it lives, and then no more."""
+    context = multiprocessing.get_context("fork")
+
+    def work() -> None:
+        sender.send(ALIVE)
+        time.sleep(DEADLINE)
+
+    process = context.Process(target=work, daemon=True)
+    process.start()
+    return process
+
+
+def test_a_silent_worker_is_killed_and_replaced() -> None:
+    """As one that died: no other way ends a call into C that does not return."""
+    deaths: list[str] = []
+    processes = WorkerProcesses(stuck, lambda: 0, on_death=deaths.append, silence=0.2)
+    with pytest.raises(SearchError, match="3 workers in a row died, the last one by SIGKILL"):
+        processes.run(1, lambda: False)
+    assert len(deaths) == 3
+
 
 SCRIPT = """
 import threading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import pickle
 import signal
@@ -27,6 +28,8 @@ DEATHS_IN_A_ROW = 3
 SENT_ITS_ERROR = 70
 """Exit status of a worker process whose error the parent will raise."""
 POLL_SECONDS = 0.05
+ALIVE = "alive"
+"""What a worker sends where it has nothing else to say."""
 
 
 def run_processes(
@@ -50,7 +53,8 @@ class WorkerProcesses:
 
     ``fork(sender)`` starts one, which sends its error, if any, as the last message; ``on_message`` is called with all
     others, ``on_death`` with how one died.  ``read_finished()``: trials finished so far.  ``one_ends_all``: an error of
-    one worker ends the others.
+    one worker ends the others.  ``silence``: seconds after which a worker that sends nothing, not even ALIVE, is
+    killed: nothing else ends a call into C that does not return.
     """
 
     fork: Callable[[Connection], BaseProcess]
@@ -58,12 +62,14 @@ class WorkerProcesses:
     on_message: Callable[[Any], object] = lambda message: None
     on_death: Callable[[str], object] = lambda text: None
     one_ends_all: bool = True
+    silence: float = math.inf
     running: list[tuple[BaseProcess, Connection]] = field(default_factory=list)
     deaths: list[str] = field(default_factory=list)
     error: TunerError | None = None
     is_dismissed: bool = False
     finished_at_last_death: int = -1
     looked: float = field(default_factory=time.monotonic)
+    heard: dict[int, float] = field(default_factory=dict)
 
     def run(self, workers: int, stop: Callable[[], bool], on_progress: Callable[[], None] = lambda: None) -> None:
         """Start so many, and look after them until all have ended.  Raises the first one's error, or SearchError."""
@@ -88,6 +94,7 @@ class WorkerProcesses:
             process = self.fork(sender)
             sender.close()
             self.running.append((process, receiver))
+            self.heard[process.pid or 0] = time.monotonic()
 
     def _dismiss(self) -> None:
         """Make all workers re-queue their trials and end."""
@@ -101,23 +108,30 @@ class WorkerProcesses:
         for entry in list(self.running):
             process, messages = entry
             is_alive = process.is_alive()  # asked first: what it sent before it ended is read below
-            self._read(messages)
+            if self._read(messages):
+                self.heard[process.pid or 0] = time.monotonic()
             if is_alive:
+                if time.monotonic() - self.heard[process.pid or 0] > self.silence:
+                    process.kill()
                 continue
             self.running.remove(entry)
+            self.heard.pop(process.pid or 0)
             process.join()
             if process.exitcode not in (0, SENT_ITS_ERROR) and not self.is_dismissed:
                 self._record_death(process.exitcode or 0)
             messages.close()
 
-    def _read(self, messages: Connection) -> None:
+    def _read(self, messages: Connection) -> bool:
+        """Take what a worker sent; returns whether that was anything."""
+        has_sent = False
         with suppress(EOFError, OSError):
             while messages.poll():
-                message = messages.recv()
+                message, has_sent = messages.recv(), True
                 if isinstance(message, TunerError):
                     self.error = self.error or message
-                else:
+                elif message != ALIVE:
                     self.on_message(message)
+        return has_sent
 
     def _record_death(self, exit_code: int) -> None:
         finished = self.read_finished()

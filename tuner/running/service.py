@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Protocol
 
@@ -29,7 +30,7 @@ from tuner.outcomes import FailureCause
 from tuner.running.events import Event, OnEvent, trial_event
 from tuner.running.notices import Notice, Notices
 from tuner.running.outbox import CLOSE_SECONDS, STOPPED_SECONDS, close
-from tuner.running.processes import WorkerProcesses, sending_errors
+from tuner.running.processes import ALIVE, WorkerProcesses, sending_errors
 from tuner.running.signals import StopSignal
 from tuner.running.systemd import Watchdog, notify, notify_status
 from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker, threads_of
@@ -65,6 +66,8 @@ REST_PER_SECOND = 10.0
 """The rest is at least this many times as long as the failed attempt, so that failures take little of the worker."""
 SILENCE_SECONDS = 600.0
 """A study that neither ends its step nor asks whether to stop for so long is interrupted: reading data, at most."""
+SECONDS_BETWEEN_SIGNS = 10.0
+"""A worker process tells the one that looks after it that it lives."""
 SILENCE_AFTER_SIGNAL = 3.0
 """The same once the worker was told to stop."""
 LONGEST_REASON = 500
@@ -174,7 +177,14 @@ class Duty:
     hooks: Mapping[str, str]
     ends: float
 
-    def do(self, database: Database, stop: Callable[[], bool], on_event: OnEvent, quota: Quota | None = None) -> None:
+    def do(
+        self,
+        database: Database,
+        stop: Callable[[], bool],
+        on_event: OnEvent,
+        quota: Quota | None = None,
+        on_alive: Callable[[], object] = lambda: None,
+    ) -> None:
         """Serve the database; ``quota``: what the workers of a service may still run together."""
         if quota is None and self.limits.trials is not None:
             quota = threading.Semaphore(self.limits.trials)
@@ -187,6 +197,7 @@ class Duty:
             self.limits,
             notices,
             quota,
+            on_alive=on_alive,
         )
         try:
             with Watchdog(service.is_alive), _memory_limit(self.limits.memory):
@@ -212,6 +223,7 @@ def _run_processes(
         on_event,
         lambda death: on_event(Event("died", f"a worker died {death}")),
         one_ends_all=False,
+        silence=2 * SILENCE_SECONDS + database.patience.seconds,
     )
     with Watchdog(lambda: time.monotonic() - processes.looked < SILENCE_SECONDS):
         processes.run(workers, stop)
@@ -225,7 +237,12 @@ def _serve(address: str, patience: float, duty: Duty, quota: Quota | None, messa
         Database(parse_url(address), Patience(patience)) as database,
     ):
         database.stop = stop
-        duty.do(database, stop, messages.send, quota)
+        duty.do(database, stop, messages.send, quota, partial(_tell_alive, messages))
+
+
+def _tell_alive(messages: Connection) -> None:
+    with suppress(OSError):  # the parent is gone, which ends this process in its own way
+        messages.send(ALIVE)
 
 
 @contextmanager
@@ -267,7 +284,8 @@ class _SetAside:
 class Service:
     """Runs trials of all studies of a database that have budget left.
 
-    ``on_event`` is called with all that it does; ``served``: trials run, by study.
+    ``on_event`` is called with all that it does; ``served``: trials run, by study.  ``on_alive`` is called now and
+    then as long as it works or waits.
     """
 
     database: Database
@@ -278,8 +296,10 @@ class Service:
     notices: Notices = field(default_factory=lambda: Notices({}))
     quota: Quota | None = None
     served: dict[str, int] = field(default_factory=dict)
+    on_alive: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
+        self._told = -math.inf
         self._call = uuid.uuid4().hex
         self._workers: dict[int, tuple[tuple[str, str], Worker]] = {}
         self._last_served: dict[int, float] = {}
@@ -287,7 +307,7 @@ class Service:
         self._failures: dict[int, list[str]] = {}  # in a row; they outlive the data in memory
         self._set_aside: dict[int, _SetAside] = {}
         self._noted: dict[int, str | None] = {}
-        self._heard = time.monotonic()
+        self._note_life()
         self._waits_for: list[str] = []
 
     def work(self, *, forever: bool) -> None:
@@ -310,6 +330,12 @@ class Service:
                     return
                 self._sleep(LONGEST_PAUSE)
 
+    def _note_life(self) -> None:
+        self._heard = time.monotonic()
+        if self._heard - self._told > SECONDS_BETWEEN_SIGNS:
+            self._told = self._heard
+            self.on_alive()
+
     def is_alive(self) -> bool:
         """Whether it did something in a time in which a silent study would have been interrupted."""
         return time.monotonic() - self._heard < 2 * SILENCE_SECONDS
@@ -330,7 +356,7 @@ class Service:
 
     def _serve_one(self) -> dict[str, Step]:
         """Run one trial of the study whose turn it is; the results of the attempts by study."""
-        self._heard = time.monotonic()
+        self._note_life()
         steps = {}
         for study in self._open_studies():
             began = time.monotonic()
@@ -394,10 +420,10 @@ class Service:
 
     def _serve(self, study: OpenStudy) -> Step:
         """Run one trial of a study.  Raises TrialEnded if it keeps the worker from stopping, or is silent for long."""
-        self._heard = time.monotonic()
+        self._note_life()
         with interruptible(self._is_stuck, threading.Lock()):
             worker = self._worker_of(study)
-            self._heard = time.monotonic()
+            self._note_life()
             return worker.step()
 
     def _is_stuck(self) -> bool:
@@ -405,7 +431,7 @@ class Service:
         return silence > (SILENCE_AFTER_SIGNAL if self.stop() else SILENCE_SECONDS)
 
     def _should_stop(self) -> bool:
-        self._heard = time.monotonic()
+        self._note_life()
         return self.stop()
 
     def _worker_of(self, study: OpenStudy) -> Worker:

@@ -26,6 +26,7 @@ from tuner.analysis import (
     Prediction,
     SearchedHyperparameter,
     SearchHealth,
+    SegmentState,
     StudyState,
     ThresholdGain,
     Verb,
@@ -38,6 +39,7 @@ from tuner.analysis import (
 from tuner.analysis.hyperparameter_states import good_region
 from tuner.analysis.next_ranges import fall, narrowed
 from tuner.metrics import BALANCED_ERROR
+from tuner.outcomes import Level
 
 LAMBDA = HyperparameterState(
     name="lambda", kind="log_uniform", bounds=(1e-3, 10.0), best=1.0, position=0.75, near_low=0, near_high=0, strength=1
@@ -591,6 +593,22 @@ def test_other_ills_of_a_search_are_named() -> None:
     """Duplicates, pruned winners, and a linear model that does as well."""
     found = names(case(HEALTHY, duplicates=40, pruned_winners=2, logistic_regression=0.012))
     assert found == ["evaluate_once", "gentler_pruning", "fewer_duplicates", "try_linear_model"]
+
+
+def test_wrong_rows_are_looked_at() -> None:
+    """Suspected labels, and rows of a segment with a higher error: more, unless its training rows are as bad."""
+    found = action(case(HEALTHY, suspects=14), "fix_labels")
+    assert found.why.startswith("Look at 14 dev labels that look wrong (3.9% of the dev rows)")
+    assert (found.verb, found.options) == (Verb.ERRORS, {"suspects": True, "csv": "fix.csv"})
+    south = SegmentState("region = south", 214, 0.2, 0.5, 0.012, None)
+    found = action(case(HEALTHY, segment=south), "collect_segment")
+    assert found.why == (
+        "Collect rows like region = south (214 training rows): they are 20% of the dev rows, but 50% of the error. "
+        "With the error of other rows there, the dev error would be 1.2 pp lower."
+    )
+    found = action(case(HEALTHY, segment=replace(south, variance=Level.LOW)), "collect_segment")
+    assert found.why.startswith("Look for what region = south (214 training rows) lack")
+    assert "collect_segment" not in names(case(HEALTHY, segment=replace(south, gain=0.0001)))
 
 
 @pytest.mark.parametrize("name", ACTIONS)

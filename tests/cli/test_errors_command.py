@@ -17,6 +17,7 @@ import tuner
 from tests.cli.conftest import place
 from tests.modeling.conftest import searched
 from tests.running.conftest import command
+from tuner.analysis import wilson
 from tuner.errors import DataError, UsageError
 
 __all__ = ["place", "searched"]
@@ -112,6 +113,87 @@ def test_a_segment_of_no_column_is_refused(place: Path) -> None:
     status, _, errors = command("errors", "mixed")
     assert status == 2
     assert "segments: no column 'colors' in the data; did you mean 'color'?" in errors
+
+
+def test_tags_add_up(place: Path) -> None:
+    """A file of wrong rows to be tagged; filled, its tags have shares and ceilings, and it is never written again."""
+    status, output, errors = command("errors", "mixed", "--tally", "tags.csv")
+    assert status == 0, errors
+    assert "written: tags.csv" in output
+    table = pd.read_csv("tags.csv", dtype={"tag": object})
+    document = found("--rows", "1000")
+    assert 0 < len(table) == min(100, document["wrong"])  # type: ignore[call-overload]
+    assert table["tag"].isna().all()
+    assert (table["given"] != table["predicted"]).all()
+    status, _, errors = command("errors", "mixed", "--tally", "tags.csv")
+    assert status == 2
+    assert "tags.csv: no row has a tag yet" in errors
+    n = len(table)
+    table["tag"] = ["blurred", *["label; blurred"] * 2, *["label"] * (n - 3)]
+    table.to_csv("tags.csv", index=False, sep=";", quoting=csv.QUOTE_ALL)
+    before = Path("tags.csv").read_bytes()
+    tally = found("--tally", "tags.csv")["tally"]
+    first, second = tally["tags"]  # type: ignore[index]
+    assert (first["tag"], first["rows"], second["tag"], second["rows"]) == ("label", n - 1, "blurred", 3)
+    error = document["wrong"] / document["dev_rows"]  # type: ignore[operator]
+    assert first["ceiling"]["value"] == pytest.approx(error * (n - 1) / n)
+    low, high = wilson(3, n)
+    assert (second["share"]["low"], second["share"]["high"]) == (pytest.approx(low), pytest.approx(high))
+    assert Path("tags.csv").read_bytes() == before
+    assert "of the errors: without it the dev error would be" in command("errors", "mixed", "--tally", "tags.csv")[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", "line 1: no column 'tag'; expected a file that tuner errors --tally wrote"),
+        ("tag,given\nx,good\n", "line 1: no column 'place'"),
+        ("tag,place\nx,line 9999\n", "none of its tagged rows (line 9999) is among those that trial"),
+        ("\ufffe\n".encode("utf-16").decode("latin-1"), "no column 'tag'"),
+    ],
+)
+def test_a_file_that_is_no_tally_is_refused(place: Path, text: str, message: str) -> None:
+    """And left as it is."""
+    Path("tags.csv").write_text(text, "utf-8")
+    status, _, errors = command("errors", "mixed", "--tally", "tags.csv")
+    assert status == 2
+    assert message in errors
+    assert Path("tags.csv").read_text("utf-8") == text
+
+
+def test_a_share_of_the_dev_rows_is_looked_at(place: Path) -> None:
+    """The others are in no list, the study stays the same, and both errors add up to that of all."""
+    file = place / "studies" / "mixed.toml"
+    every = found("--rows", "1000")
+    file.write_text(file.read_text("utf-8").replace("[data]", "[data]\neyeball = 0.3"), "utf-8")
+    document = found("--rows", "1000")
+    places = {row["place"] for row in document["rows"]}  # type: ignore[attr-defined]
+    assert places < {row["place"] for row in every["rows"]}  # type: ignore[attr-defined]
+    eyeball = document["eyeball"]
+    seen, other = eyeball["seen"], eyeball["black_box"]  # type: ignore[index]
+    assert seen["n"] == round(0.3 * document["dev_rows"])  # type: ignore[operator]
+    assert seen["value"] * seen["n"] == sum(
+        row["given"] != row["predicted"]
+        for row in document["rows"]  # type: ignore[attr-defined]
+    )
+    assert seen["value"] * seen["n"] + other["value"] * other["n"] == pytest.approx(document["wrong"])
+    assert command("search", "mixed")[0] == 0
+
+
+def test_the_report_has_the_rows(place: Path) -> None:
+    """Page, Markdown, JSON and Python, without the data's columns where programs read."""
+    assert command("report", "mixed")[0] == 0
+    folder = place / "reports" / "mixed"
+    wrong = json.loads((folder / "summary.json").read_text("utf-8"))["wrong_rows"]
+    page, text = ((folder / name).read_text("utf-8") for name in ("report.html", "report.md"))
+    assert '<section id="wrong-rows">' in page
+    assert "## Wrong rows" in text
+    first = wrong["rows"][0]
+    assert list(first) == ["place", "given", "predicted", "confidence", "wrong_in", "suspected"]
+    assert first["place"] in page
+    assert first["place"] in text
+    study = tuner.load_study("mixed")
+    assert study.report().errors()["place"].tolist() == study.errors()["place"].tolist()
 
 
 def test_a_page_has_the_rows(place: Path) -> None:

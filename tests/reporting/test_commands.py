@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from tests.analysis.test_actions import ALPHA, DOWN, LAMBDA, state
 from tests.reporting.building import make_study
-from tuner.analysis import ACTIONS, Action, Fit, ThresholdGain, Verb, diagnose
+from tuner.analysis import ACTIONS, Action, Fit, SegmentState, ThresholdGain, Verb, diagnose
 from tuner.cli.app import COMMANDS, app
 from tuner.reporting.commands import command_of, next_definition
 from tuner.storage import StudyRecord
@@ -118,6 +118,8 @@ PROPOSED: dict[str, dict[str, Any]] = {
     "narrow_range": {"bias": "undecided", "hyperparameters": (replace(ALPHA, good=(0.4, 0.6)),)},
     "more_trials": {"searched": 20},
     "fewer_duplicates": {"duplicates": 60},
+    "fix_labels": {"suspects": 14},
+    "collect_segment": {"segment": SegmentState("region = south", 214, 0.2, 0.5, 0.02, None)},
     "stop_searching": {"since_best": 90},
     "compare_logistic_regression": {"logistic_regression": 0.001},
     "compare_nearest_neighbors": {"nearest_neighbors": 0.001},

@@ -33,6 +33,7 @@ WRITERS = {
     ("backup", "file"): ("backup", "{}"),
     ("report", "output"): ("report", "mixed", "--output", "{}"),
     ("errors", "csv"): ("errors", "mixed", "--csv", "{}"),
+    ("errors", "tally"): ("errors", "mixed", "--tally", "{}"),
     ("errors", "output"): ("errors", "mixed", "--html", "--output", "{}"),
     ("report", "figures"): ("report", "mixed", "--figures", "{}"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tuner.reporting import OddRows, WrongRows
+    from tuner.reporting.tally import Tally
     from tuner.storage import StudyRecord
 
 MOST_CONFUSIONS = 10
@@ -54,6 +56,12 @@ def errors(
         Path | None,
         typer.Option("--csv", metavar="FILE", help="Write all of them, with all columns, to a CSV file."),
     ] = None,
+    tally: Annotated[
+        Path | None,
+        typer.Option(
+            "--tally", metavar="FILE", help="Write 100 wrong rows to be tagged; add up the tags of a file that exists."
+        ),
+    ] = None,
     html: Annotated[
         bool, typer.Option("--html", help="Also write the page DIR/STUDY/errors.html, with pictures of rows of pixels.")
     ] = False,
@@ -72,6 +80,8 @@ def errors(
 
     if csv is not None:
         refuse_overwriting(csv, force=force, is_ours=is_predictions)
+    if tally is not None and not os.path.lexists(tally):
+        refuse_overwriting(tally)
     place, _ = find_searched(study, storage)
     record, dataset = load_searched(place)
     if odd is not None:
@@ -83,6 +93,7 @@ def errors(
     frame = wrong.suspected if suspects else wrong.frame
     if csv is not None:
         _write(frame, csv, force=force)
+    tagged = None if tally is None else _tally(tally, wrong)
     page = None
     if html:
         page = write_errors_page(record, wrong, frame.head(rows or ROWS_OF_PAGE), output, force=force)
@@ -93,9 +104,34 @@ def errors(
         *_lines(wrong, frame, shown),
         *([] if csv is None else ["", f"written: {csv} ({count(len(frame), 'row')})"]),
         *([] if page is None else ["", f"written: {page}"]),
+        *_tally_lines(tally, tagged),
     ]
     about = {"study": record.name, "storage": record.storage, **written}
-    print_result({**about, **wrong.to_dict(shown)}, lines, as_json=as_json)
+    added = {"tally": None if tagged is None else tagged.to_dict()}
+    print_result({**about, **wrong.to_dict(shown), **added}, lines, as_json=as_json)
+
+
+def _tally(file: Path, wrong: WrongRows) -> Tally | None:
+    """Add up the tags of a file that exists, or write one to be tagged."""
+    from tuner.files import whole_file
+    from tuner.reporting.tally import read_tally, tally_text
+
+    if os.path.lexists(file):
+        return read_tally(file, wrong)
+    with whole_file(file) as opened:
+        opened.write(tally_text(wrong).encode())
+    return None
+
+
+def _tally_lines(file: Path | None, tagged: Tally | None) -> Iterator[str]:
+    if tagged is not None:
+        yield from ["", tagged.sentence, "", *_table([tagged.columns, *tagged.rows()], None)]
+        yield "ceiling: by how much the dev error would be lower if no row had the tag"
+    elif file is not None:
+        yield from [
+            "",
+            f"written: {file}. Fill in the column tag (several separated by ;), then run this command again",
+        ]
 
 
 def _write(frame: pd.DataFrame, csv: Path, *, force: bool) -> None:
@@ -126,6 +162,8 @@ def _print_odd(odd: OddRows, record: StudyRecord, rows: int, csv: Path | None, *
 
 def _lines(wrong: WrongRows, frame: pd.DataFrame, shown: pd.DataFrame) -> Iterator[str]:
     yield wrong.headline
+    if wrong.eyeball is not None:
+        yield wrong.eyeball.sentence
     if sentence := wrong.sentence():
         yield sentence
     if wrong.confusions:

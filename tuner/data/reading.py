@@ -25,7 +25,7 @@ LOGGER = logging.getLogger("tuner.data")
 LARGE = 1 << 25
 """Bytes from which a file takes seconds to read, so that it is said."""
 
-SPLIT_KEYS = frozenset({"source", "split", "split_column", "group", "time", "folds", "seed", "image"})
+SPLIT_KEYS = frozenset({"source", "split", "split_column", "group", "time", "folds", "seed", "image", "eyeball"})
 """Keys of [data] that do not change how a file is parsed."""
 
 

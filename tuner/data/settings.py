@@ -99,6 +99,8 @@ class DataSettings(BaseModel):
     unit of the target."""
     folds: Annotated[int, Field(ge=2, le=20)] | None = None
     """Number of cross-validation folds: every row outside the test set is a dev row once."""
+    eyeball: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the dev rows that tuner errors shows; the others are a black box that nobody looks at."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the split only: it does not depend on the search's seed."""
 
@@ -171,7 +173,8 @@ class DataSettings(BaseModel):
             "by_absolute": self.by_absolute or None,
             "are_counts": self.are_counts or None,
         }
-        return self.model_dump(mode="json") | {key: value for key, value in noted.items() if value is not None}
+        settings = self.model_dump(mode="json", exclude={"eyeball"})
+        return settings | {key: value for key, value in noted.items() if value is not None}
 
     def column(self, name: str) -> ColumnSettings:
         """Return the overrides of a column; all None if the definition has none."""

@@ -13,6 +13,7 @@ from tuner.analysis import (
     HyperparameterEffects,
     HyperparameterState,
     SearchHealth,
+    SegmentState,
     StudyState,
     ThresholdGain,
     can_fit,
@@ -29,8 +30,11 @@ from tuner.reporting.commands import command_of
 from tuner.reporting.data_checks import share_in_doubt, warnings
 from tuner.reporting.effects import acting, searched_hyperparameters
 from tuner.reporting.findings import Findings
+from tuner.reporting.label_noise import LabelNoise
 from tuner.reporting.learning import Learning
 from tuner.reporting.predictions import own_weights
+from tuner.reporting.segments import Segments
+from tuner.reporting.wrong_rows import WrongRows
 from tuner.storage import StudyRecord
 from tuner.study import IMBALANCED, StudyDefinition, spec_of
 
@@ -69,11 +73,13 @@ def advise(
     findings: Findings,
     effects: HyperparameterEffects | None,
     learning: Learning | None,
+    wrong: WrongRows | None = None,
+    noise: LabelNoise | None = None,
 ) -> list[Action]:
     """Return the ranked actions, with commands that work in the current folder."""
     return [
         replace(action, command=command_of(action, record, definition, findings.diagnosis))
-        for action in rank_actions(state_of(record, definition, findings, effects, learning))
+        for action in rank_actions(state_of(record, definition, findings, effects, learning, wrong, noise))
     ]
 
 
@@ -83,6 +89,8 @@ def state_of(
     findings: Findings,
     effects: HyperparameterEffects | None,
     learning: Learning | None,
+    wrong: WrongRows | None = None,
+    noise: LabelNoise | None = None,
 ) -> StudyState:
     """Return the state that actions are chosen by."""
     measured = learning is not None and learning.is_best and learning.curve is not None and learning.curve.enough_sizes
@@ -96,6 +104,8 @@ def state_of(
         metric=record.metric,
         hyperparameters=_states(definition, findings, effects),
         curve=learning.curve if learning is not None and measured else None,
+        suspects=0 if wrong is None or (noise is not None and noise.share.low <= 0) else wrong.suspects or 0,
+        segment=None if wrong is None or wrong.segments is None else _segment(wrong.segments),
         trainer=definition.network.trainer or "",
         has_size=definition.trainer_kind.has_size,
         can_train_again=definition.trainer_kind.can_train_again,
@@ -116,6 +126,14 @@ def _threshold_gain(record: StudyRecord, findings: Findings) -> ThresholdGain | 
     p = predictions.probabilities.reshape(-1, len(record.dev_y), 2).mean(axis=0)
     weights, names = own_weights(record), record.class_names
     return threshold_gain(p, record.dev_y, record.dev_fold, names, weights=weights, groups=record.dev_groups)
+
+
+def _segment(segments: Segments) -> SegmentState | None:
+    if not segments.higher:
+        return None
+    first = segments.higher[0]
+    level = None if first.variance is None else first.variance.level
+    return SegmentState(first.label, first.n_train, first.of_rows, first.of_error, first.gain[0], level)
 
 
 def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:

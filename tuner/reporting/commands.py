@@ -24,13 +24,22 @@ def command_of(action: Action, record: StudyRecord, definition: StudyDefinition,
         following = next_definition(record)
         how = [*_judged_options(definition, judged), "--output", following]
         return f"{command_text('refine', *record.words, *how)} && {search_next_command(record, following)}"
-    options = [word for name, given in action.options.items() for word in (f"--{name}", str(given))]
+    options = [
+        word
+        for name, given in action.options.items()
+        for word in ((f"--{name}",) if given is True else (f"--{name}", str(given)))
+    ]
     return command_text(action.verb, *record.words, *options)
 
 
 def report_command(record: StudyRecord, *options: str) -> str:
     """Return the command that writes a study's page, from the current folder."""
     return command_text("report", *record.words, *options)
+
+
+def errors_command(record: StudyRecord) -> str:
+    """Return the command that shows all wrong rows of a study, and writes them as a page."""
+    return command_text("errors", *record.words, "--html")
 
 
 def search_next_command(record: StudyRecord, definition: Path) -> str:

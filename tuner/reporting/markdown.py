@@ -37,6 +37,7 @@ def markdown(report: Report) -> str:
     if report.best is not None:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
         parts += [*_columns(report), *_learning(report), *_effects(report), *_top_trials(report)]
+    parts += _wrong_rows(report)
     if notices := found_in_data(record):
         parts += ["## Data checks", "\n".join(f"- {escape(notice)}" for notice in notices)]
     parts += ["## Provenance", table(("", ""), provenance(report))]
@@ -108,6 +109,21 @@ def _columns(report: Report) -> list[str]:
     rows = report.column_rows
     shown = table(HEADINGS, rows, right=(1,)) if rows else ""
     return ["## Columns", *map(escape, report.column_lines), shown] if report.column_lines else []
+
+
+def _wrong_rows(report: Report) -> list[str]:
+    wrong = report.wrong_rows
+    if wrong is None:
+        return []
+    rows = wrong.frame[list(wrong.fixed)].head(TOP_TRIALS).to_numpy()
+    cells = [[wrong.text(name, of) for name, of in zip(wrong.fixed, row, strict=True)] for row in rows]
+    said = f"{wrong.headline[0].upper()}{wrong.headline[1:]}. {wrong.sentence()}"
+    parts = ["## Wrong rows", escape(said), table(wrong.fixed, cells) if cells else "", escape(wrong.footnote)]
+    segments = wrong.segments
+    if segments is not None and segments.compared:
+        parts.append(escape(" ".join([segments.sentence, *segments.high_variance])))
+        parts.append(table(segments.columns, segments.rows()) if segments.rows() else "")
+    return parts
 
 
 def _learning(report: Report) -> list[str]:

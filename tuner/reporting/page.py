@@ -13,8 +13,10 @@ from tuner.files import translated
 from tuner.formatting import did_you_mean
 from tuner.outcomes import Level
 from tuner.reporting.columns import HEADINGS
+from tuner.reporting.commands import errors_command
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.drawn import DrawnFigure
+from tuner.reporting.errors_page import row_table
 from tuner.reporting.figures import FIGURES, Figure
 from tuner.reporting.figures.figure import Positions
 from tuner.reporting.figures.gaps import gaps
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from tuner.reporting.comparing import Comparison
     from tuner.reporting.report import Report
 
+ROWS = 10  # of the wrong ones
 BESIDE = "Bias and variance"  # its figures are beside the table
 
 
@@ -83,6 +86,11 @@ def page(report: Report, live: LivePage | None = None) -> str:
             static_rows=static_order(report),
             numbers=headline_numbers(report),
             trials_heading=_trials_heading(report),
+            wrong=report.wrong_rows,
+            wrong_table=None
+            if report.wrong_rows is None
+            else row_table(report.wrong_rows, report.wrong_rows.frame.head(ROWS)),
+            wrong_command=errors_command(report.record),
             **_tables(report),
         )
     )
@@ -161,12 +169,14 @@ def _contents(report: Report, headings: Iterable[str]) -> list[tuple[str, str]]:
     notes = [("notes", "Notes")] if report.notes else []
     columns = [("columns", "Columns")] if report.column_lines else []
     drawn = [(anchor(heading), heading) for heading in headings]
+    wrong = [("wrong-rows", "Wrong rows")] if report.wrong_rows is not None else []
     checks = [("data-checks", "Data checks")] if found_in_data(report.record) else []
     return [
         *first,
         *columns,
         *notes,
         *drawn,
+        *wrong,
         ("trials", _trials_heading(report)),
         *checks,
         ("provenance", "Provenance"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Action, ColumnUse, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
 from tuner.data import Dataset
+from tuner.errors import UsageError
 from tuner.outcomes import FailureGroup, Level, Verdict
 from tuner.reporting.advice import NextStep, advise, steps
 from tuner.reporting.best_trial import shown_params
@@ -34,6 +35,7 @@ from tuner.reporting.sentences import (
     weighted_sentence,
 )
 from tuner.reporting.steps import steps_sentence
+from tuner.reporting.wrong_rows import WrongRows, find_wrong_rows
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
 
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
     from tuner.reporting.drawn import DrawnFigure
 
+SUMMARY_ROWS = 20  # of the wrong rows, without the data's columns
+LARGEST_DATA = 1 << 26
+"""Bytes of a data file that a report reads again."""
 MOST_LISTED, BEST_LISTED = 4000, 1000
 """Of more trials than the first, the page's table has as many as the second: a trial takes about 200 bytes."""
 
@@ -151,6 +156,27 @@ class Report(Shown):
         return column_rows(self.columns, self.record.unit) if isinstance(self.columns, ColumnUse) else []
 
     @cached_property
+    def wrong_rows(self) -> WrongRows | None:
+        """The dev rows that the best trial has wrong, and segments; None without the data, or if they are large."""
+        if self.dataset is None or self.best is None or self.best.predictions is None:
+            return None
+        file = self.dataset.path
+        if file is not None and file.stat().st_size > LARGEST_DATA:
+            return None
+        return find_wrong_rows(self.record, self.dataset)
+
+    def errors(self) -> pd.DataFrame:
+        """Return the dev rows that the best trial has wrong, as ``study.errors()`` does.
+
+        Raises UsageError if the report was made without the data, or they are large.
+        """
+        if self.wrong_rows is None:
+            raise UsageError(
+                f"the report of {self.name!r} was made without the data, or they are large: use study.errors()"
+            )
+        return self.wrong_rows.frame
+
+    @cached_property
     def learning(self) -> Learning | None:
         """What ``tuner learning-curve`` measured; None if it was not run."""
         return find_learning(self.record, self.findings.diagnosis.material_gap)
@@ -218,7 +244,9 @@ class Report(Shown):
     @cached_property
     def actions(self) -> list[Action]:
         """What to do next, the most useful first."""
-        return advise(self.record, self.definition, self.findings, self.effects, self.learning)
+        return advise(
+            self.record, self.definition, self.findings, self.effects, self.learning, self.wrong_rows, self.label_noise
+        )
 
     @property
     def steps(self) -> list[NextStep]:
@@ -267,10 +295,14 @@ class Report(Shown):
             **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
             **({} if self.label_noise is None else {"wrong_labels": self.label_noise.to_dict()}),
             **({"columns": columns_dict(self.columns, self.record)} if isinstance(self.columns, ColumnUse) else {}),
+            **({} if self.wrong_rows is None else {"wrong_rows": self._wrong_dict(self.wrong_rows)}),
             **({} if self.news is None else {"since": self.news.to_dict()}),
             "material_gap": self.diagnosis.material_gap,
             "metric": self.record.metric.name,
         }
+
+    def _wrong_dict(self, wrong: WrongRows) -> dict[str, Any]:
+        return wrong.to_dict(wrong.frame[list(wrong.fixed)].head(SUMMARY_ROWS))
 
     def _best_dict(self) -> dict[str, Any] | None:
         best = self.best

@@ -158,12 +158,16 @@ def find_errors_by_segment(
     losses: NDArray[np.floating],
     names: Sequence[str],
     material_gap: float,
+    *,
+    are_pixels: bool = False,
 ) -> Segments:
     """Find the segments of a trial whose ``losses`` (n_dev,) are higher, and measure those of the columns ``names``.
 
+    Columns that ``are_pixels`` are not sliced.
+
     Raises DataError if the data changed, UsageError for a column that is not in them.
     """
-    every = [] if dataset.image is not None else slices_of(dataset)
+    every = [] if are_pixels else slices_of(dataset)
     members = np.array([one.dev for one in every], dtype=bool).reshape(len(every), len(losses))
     columns = np.unique([one.column for one in every], return_inverse=True)[1]
     is_squared = not record.unit.is_share and not record.unit.is_absolute

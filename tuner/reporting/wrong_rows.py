@@ -15,6 +15,7 @@ from tuner.data import Dataset, read_dev_rows
 from tuner.errors import UsageError
 from tuner.formatting import count, percent, shorten, some_of, value
 from tuner.metrics import Metric
+from tuner.reporting.eyeball import Eyeball, eyeball_rows, find_eyeball
 from tuner.reporting.pictures import Pictures, find_pictures
 from tuner.reporting.segments import Segments, find_errors_by_segment
 from tuner.storage import StudyRecord, TrialRecord
@@ -55,7 +56,10 @@ class WrongRows:
     ``suspects``: how many labels look wrong; None without probabilities.
     Where numbers are predicted, the rows that the trial misses by more than its error ``rmse``, the largest residuals
     first, with the columns ``FIXED_OF_NUMBERS``.  ``pictures``: of rows that are pixels.
-    ``segments``: where errors are more frequent, or larger.
+    ``segments``: where errors are more frequent, or larger.  With ``[data] eyeball`` rows and suspects are of the
+    ``n_shown`` dev rows that are looked at; ``eyeball`` compares them with the others.
+    ``shown_wrong``: rows of the frame that the trial has wrong, which come first.  ``loss``: the mean over all dev
+    rows, of which the wrong ones hold the share ``held``.
     """
 
     trial: int
@@ -69,6 +73,15 @@ class WrongRows:
     rmse: float | None = None
     pictures: Pictures | None = None
     segments: Segments | None = None
+    eyeball: Eyeball | None = None
+    n_shown: int = 0
+    shown_wrong: int = 0
+    loss: float = 0.0
+    held: float = 1.0
+
+    def gain_without(self, share: float) -> float:
+        """Return by how much the dev error were lower without a share of the losses of the rows that are wrong."""
+        return float(self.unit.error(self.loss) - self.unit.error(self.loss * (1 - self.held * share)))
 
     @property
     def fixed(self) -> tuple[str, ...]:
@@ -112,9 +125,9 @@ class WrongRows:
             return ""
         looks = "looks" if self.suspects == 1 else "look"
         return (
-            f"{count(self.suspects, 'dev label')} {looks} wrong ({percent(self.suspects / self.n)}): networks that did "
-            "not learn from these rows expect another class. Look before you change any, since rows where the classes "
-            "overlap are among them."
+            f"{count(self.suspects, 'dev label')} {looks} wrong ({percent(self.suspects / self.n_shown)}): networks "
+            "that did not learn from these rows expect another class. Look before you change any, since rows where the "
+            "classes overlap are among them."
         )
 
     def to_dict(self, rows: pd.DataFrame) -> dict[str, Any]:
@@ -129,6 +142,7 @@ class WrongRows:
             "suspected": self.suspects,
             "confusions": [{"given": c.given, "predicted": c.predicted, "rows": c.rows} for c in self.confusions],
             "rows": cells,
+            "eyeball": None if self.eyeball is None else self.eyeball.to_dict(),
             "segments": None if self.segments is None else self.segments.to_dict(),
         }
 
@@ -142,15 +156,22 @@ def find_wrong_rows(record: StudyRecord, dataset: Dataset, number: int | None = 
     others = [each for each in record.trials if each.predictions is not None]
     find = _wrong_classes if record.unit.is_share else _missed_numbers
     definition = parse_definition(record.definition, f"study {record.name!r}")
+    losses = dev_losses(record, trial)
+    seen = np.ones(len(losses), dtype=bool)
+    if definition.data.eyeball is not None:
+        seen = eyeball_rows(record, definition.data.eyeball, definition.data.seed)
+    wrong = find(record, dataset, trial, others, seen)
+    named, threshold = definition.diagnosis.segments, _threshold(record.unit, definition)
     segments = find_errors_by_segment(
-        record,
-        dataset,
-        trial,
-        dev_losses(record, trial),
-        definition.diagnosis.segments,
-        _threshold(record.unit, definition),
+        record, dataset, trial, losses, named, threshold, are_pixels=wrong.pictures is not None
     )
-    return replace(find(record, dataset, trial, others), segments=segments)
+    return replace(
+        wrong,
+        segments=segments,
+        eyeball=find_eyeball(record, losses, seen),
+        n_shown=int(seen.sum()),
+        loss=float(losses.mean()),
+    )
 
 
 def _threshold(unit: Unit, definition: StudyDefinition) -> float:
@@ -169,7 +190,7 @@ def dev_losses(record: StudyRecord, trial: TrialRecord) -> NDArray[np.float64]:
 
 
 def _wrong_classes(
-    record: StudyRecord, dataset: Dataset, trial: TrialRecord, others: Sequence[TrialRecord]
+    record: StudyRecord, dataset: Dataset, trial: TrialRecord, others: Sequence[TrialRecord], seen: NDArray[np.bool_]
 ) -> WrongRows:
     y, names = record.dev_y, record.class_names
     of_trials = {each.number: row_predictions(each, len(y), names, record.counted_by) for each in others}
@@ -181,8 +202,9 @@ def _wrong_classes(
     if known:
         suspects = suspected_labels(y, np.mean(known, axis=0))
         looks_like[suspects.rows] = [names[k] for k in suspects.classes]
+        looks_like[~seen] = ""
     wrong = predicted != y
-    shown = np.flatnonzero(wrong | (looks_like != ""))
+    shown = np.flatnonzero((wrong & seen) | (looks_like != ""))
     order = shown[np.lexsort((-np.nan_to_num(confidence[shown]), -wrong_in[shown], ~wrong[shown]))]
     pairs = Counter(zip(y[wrong].tolist(), predicted[wrong].tolist(), strict=True))
     fixed = {
@@ -202,11 +224,12 @@ def _wrong_classes(
         int((looks_like != "").sum()) if known else None,
         frame,
         pictures=_pictures(frame, dataset),
+        shown_wrong=int((wrong & seen).sum()),
     )
 
 
 def _missed_numbers(
-    record: StudyRecord, dataset: Dataset, trial: TrialRecord, others: Sequence[TrialRecord]
+    record: StudyRecord, dataset: Dataset, trial: TrialRecord, others: Sequence[TrialRecord], seen: NDArray[np.bool_]
 ) -> WrongRows:
     unit = record.unit
     y = unit.restored(record.dev_y)
@@ -216,7 +239,9 @@ def _missed_numbers(
     typical = {each: float(unit.error(of)) for each, of in mean.items()}
     wrong_in = np.mean([np.abs(of - y) > typical[each] for each, of in predicted.items()], axis=0)
     missed = np.abs(predicted[trial.number] - y)
-    order = np.argsort(-missed, kind="stable")[: int((missed > typical[trial.number]).sum())]
+    far = missed > typical[trial.number]
+    order = np.argsort(-missed, kind="stable")[: int(far.sum())]
+    order = order[seen[order]]
     given, of_trial = y[order], predicted[trial.number][order]
     numbers = {"given": given, "predicted": of_trial, "residual": given - of_trial}
     fixed: dict[str, Any] = {name: [float(f"{of:.{DIGITS}g}") for of in each] for name, each in numbers.items()}
@@ -226,13 +251,15 @@ def _missed_numbers(
         trial.number,
         len(others),
         len(y),
-        len(order),
+        int(far.sum()),
         [],
         None,
         frame,
         unit,
         rmse=typical[trial.number],
         pictures=_pictures(frame, dataset),
+        shown_wrong=len(order),
+        held=float(unit.losses_of(missed[far]).sum() / (unit.losses_of(missed).sum() or 1.0)),
     )
 
 

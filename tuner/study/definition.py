@@ -583,9 +583,9 @@ class StudyDefinition(BaseModel):
     def identity(self, fingerprint: str) -> dict[str, Any]:
         """Return the settings that a study may not change, as flat ``{"space.alpha": …}``.
 
-        Paths of the data are left out: the fingerprint identifies their contents.
+        Paths of the data are left out: the fingerprint identifies their contents; so are the rows that are looked at.
         """
-        parsed = self.model_dump(mode="json", exclude_none=True, exclude={"data": {"source", "dev", "test"}})
+        parsed = self.model_dump(mode="json", exclude_none=True, exclude={"data": {"source", "dev", "test", "eyeball"}})
         sections = {key: parsed[key] for key in ("data", "network", "training", "space")}
         search = {key: parsed["search"][key] for key in ("metric", "sampler", "pruner", "seed")}
         if COST_OF_ERRORS.name in (self.search.metric, self.training.monitor):

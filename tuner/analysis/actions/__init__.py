@@ -2,4 +2,4 @@
 
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.ranking import ACTIONS, rank_actions
-from tuner.analysis.actions.state import BestTrialState, DataState, Fit, StudyState
+from tuner.analysis.actions.state import BestTrialState, DataState, Fit, SegmentState, StudyState

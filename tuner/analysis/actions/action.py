@@ -14,6 +14,7 @@ class Verb(StrEnum):
     """The command of an action."""
 
     DATA = "data"
+    ERRORS = "errors"
     LEARNING_CURVE = "learning-curve"
     REFINE = "refine"
     """Write the next definition, with the changes of all actions, and search it."""
@@ -42,10 +43,10 @@ class Action:
     """One thing to do next.
 
     ``action``: the name of the function that proposes it. ``why``: the reason as a sentence. ``verb`` and ``options``:
-    its command; None if a person must act. ``command``: the same as text; empty if there is none. ``evidence``: the
-    numbers behind it. ``gain``: what the study's own evidence promises; None if it promises nothing. ``changes``: keys
-    of the definition and their next values ("space.hidden": {"choice": ["64", "128"]}). ``reasons``: the same keys and
-    a short reason each.
+    its command, an option that is True alone; None if a person must act. ``command``: the same as text; empty if there
+    is none. ``evidence``: the numbers behind it. ``gain``: what the study's own evidence promises; None if it promises
+    nothing. ``changes``: keys of the definition and their next values ("space.hidden": {"choice": ["64", "128"]}).
+    ``reasons``: the same keys and a short reason each.
     """
 
     action: str = ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from tuner.analysis.actions import bias, data, search, simple_models, variance
+from tuner.analysis.actions import bias, data, errors, search, simple_models, variance
 from tuner.analysis.actions.action import Action
 from tuner.analysis.actions.state import StudyState
 
@@ -77,6 +77,8 @@ ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {
         data.use_folds,
         data.more_dev_examples,
         data.more_examples,
+        errors.fix_labels,
+        errors.collect_segment,
         search.nothing_promised,
         search.choose_threshold,
         search.evaluate_once,

@@ -87,6 +87,21 @@ class BestTrialState:
     fit: Fit | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentState:
+    """A segment with a higher error: its training rows, its shares of dev rows and of the error, what fixing it gains.
+
+    ``variance``: the level of dev − train there; None if it is unknown.
+    """
+
+    label: str
+    n_train: int
+    of_rows: float
+    of_error: float
+    gain: float
+    variance: Level | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyState:
     """Everything that actions are chosen by.
@@ -97,6 +112,7 @@ class StudyState:
     name of a custom one; ``has_size``: its models have known layers; ``can_train_again``: it trains a trial again, on
     other rows too. ``can_measure_curve``: there are enough examples for a learning curve. ``threshold``: what one for
     the balanced error would bring, None unless that is the metric or a class is rare.
+    ``suspects``: dev labels that look wrong; ``segment``: where fixing a higher error would gain most, if anywhere.
     """
 
     diagnosis: Diagnosis
@@ -114,6 +130,8 @@ class StudyState:
     changed: frozenset[str] = frozenset()
     promised: bool = False
     threshold: ThresholdGain | None = None
+    suspects: int = 0
+    segment: SegmentState | None = None
 
     @property
     def unit(self) -> Unit:

@@ -1,0 +1,179 @@
+"""A tally of wrong rows (error analysis by hand): a file that a person tags, and what its tags add up to."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tuner.analysis import wilson
+from tuner.errors import UsageError
+from tuner.files import read_small
+from tuner.formatting import count, percent, quoted, some_of
+from tuner.reporting.files import csv_text
+from tuner.reporting.wrong_rows import WrongRows
+
+ROWS = 100
+TAG, PLACE = "tag", "place"
+BETWEEN = ";"
+"""Between several tags of a row."""
+SEED = 0  # of the rows that are drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """How many of the tagged rows have a tag, their share of the errors, and by how much the dev error were lower
+    without them: the value and its 95% interval.
+    """
+
+    name: str
+    rows: int
+    share: tuple[float, float, float]
+    ceiling: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The tags of the rows of a file, the most frequent first; ``tagged`` of its rows have any, and are wrong still.
+
+    ``right``: rows that have tags, but that the trial no longer has wrong.
+    """
+
+    file: str
+    tags: list[Tag]
+    tagged: int
+    right: int
+    wrong: WrongRows
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The headings of the table."""
+        return ("tag", "rows", "share", "95%", "ceiling", "95%")
+
+    def rows(self) -> list[list[str]]:
+        """Return the table as text."""
+        unit = self.wrong.unit
+        return [
+            [
+                tag.name,
+                f"{tag.rows:,}",
+                percent(tag.share[0]),
+                f"{percent(tag.share[1])}–{percent(tag.share[2])}",
+                unit.gap(tag.ceiling[0]),
+                unit.span(*tag.ceiling[1:]),
+            ]
+            for tag in self.tags
+        ]
+
+    @property
+    def sentence(self) -> str:
+        """Say which tag would gain most, and at most how much."""
+        first = self.tags[0]
+        unit = self.wrong.unit
+        other = (
+            f" {count(self.right, 'tagged row')} of the file are right in this trial, and left out."
+            if self.right
+            else ""
+        )
+        return (
+            f"Of {count(self.tagged, 'tagged row')}, {first.name} is {percent(first.share[0])} of the errors: without "
+            f"it the dev error would be {unit.gap(first.ceiling[0])}{unit.of_gaps} lower, and no more.{other}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        ends = ("value", "low", "high")
+        return {
+            "file": self.file,
+            "tagged": self.tagged,
+            "right": self.right,
+            "tags": [
+                {
+                    "tag": tag.name,
+                    "rows": tag.rows,
+                    "share": dict(zip(ends, tag.share, strict=True)),
+                    "ceiling": dict(zip(ends, tag.ceiling, strict=True)),
+                }
+                for tag in self.tags
+            ],
+        }
+
+
+def tally_text(wrong: WrongRows) -> str:
+    """Return the file to be tagged: 100 of the wrong rows, drawn at random, with an empty first column."""
+    frame = wrong.frame[: wrong.shown_wrong]
+    if not len(frame):
+        raise UsageError("--tally: no dev row is wrong, so there is none to tag")
+    places = np.sort(np.random.default_rng(SEED).permutation(len(frame))[:ROWS])
+    pixels = () if wrong.pictures is None else wrong.pictures.columns
+    rows = frame.iloc[places].drop(columns=list(pixels))
+    cells = rows.astype(object).where(rows.notna(), None).to_numpy().tolist()
+    return csv_text([TAG, *map(str, rows.columns)], [["", *row] for row in cells])
+
+
+def read_tally(path: Path, wrong: WrongRows) -> Tally:
+    """Add up the tags of a file, several of a row separated by ";".
+
+    Raises UsageError for a file without tags, or without rows that the trial has wrong.
+    """
+    tags_of = dict(_tagged(path))
+    if not tags_of:
+        raise UsageError(f"{path}: no row has a tag yet. Fill in the column {quoted(TAG)}, several tags separated by ;")
+    frame = wrong.frame[: wrong.shown_wrong]
+    weights = np.ones(len(frame))
+    if wrong.rmse is not None:
+        weights = wrong.unit.losses_of(frame["residual"].to_numpy(float))
+    weight_of = dict(zip(frame[PLACE], weights, strict=True))
+    known = {place: tags for place, tags in tags_of.items() if place in weight_of}
+    if not known:
+        places = some_of(sorted(tags_of), 3)
+        raise UsageError(
+            f"{path}: none of its tagged rows ({places}) is among those that trial {wrong.trial} has wrong"
+        )
+    held = np.array([weight_of[place] for place in known])
+    names = dict.fromkeys(tag for tags in known.values() for tag in tags)
+    has = {name: np.array([name in tags for tags in known.values()]) for name in names}
+    tags = [_tag(name, rows, held, wrong) for name, rows in has.items()]
+    ranked = sorted(tags, key=lambda tag: -tag.ceiling[0])
+    return Tally(str(path), ranked, len(known), len(tags_of) - len(known), wrong)
+
+
+def _tag(name: str, rows: np.ndarray, weights: np.ndarray, wrong: WrongRows) -> Tag:
+    """Measure a tag; of numbers, rows weigh by their squared residuals."""
+    share = float(weights[rows].sum() / weights.sum())
+    n = float(weights.sum() ** 2 / np.square(weights).sum())
+    low, high = wilson(share * n, n)
+    ends = (share, low, high)
+    ceilings = tuple(wrong.gain_without(end) for end in ends)
+    return Tag(name, int(rows.sum()), ends, (ceilings[0], ceilings[1], ceilings[2]))
+
+
+def _tagged(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the place and the tags of each row that has any; a spreadsheet may have written ; or tabs."""
+    try:
+        text = read_small(path).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as text in UTF-8 ({error})") from None
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    names = reader.fieldnames or []
+    for name in (TAG, PLACE):
+        if name not in names:
+            raise UsageError(
+                f"{path}, line 1: no column {quoted(name)}; expected a file that tuner errors --tally wrote"
+            )
+    try:
+        yield from ((row[PLACE], tags) for row in reader if (tags := _split(row)))
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {reader.line_num}: {error}") from None
+
+
+def _split(row: Mapping[str, str | None]) -> list[str]:
+    parts = (part.strip() for part in (row[TAG] or "").split(BETWEEN))
+    return list(dict.fromkeys(part for part in parts if part))

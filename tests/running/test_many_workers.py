@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DEADLINE
-from tests.running.conftest import Edit, Start, finished, forked, rows, search, states, statuses, wait_for
+from tests.running.conftest import Edit, Start, finished, forked, opened, rows, search, states, statuses, wait_for
+from tuner.storage import HistoryLimits, prune_study, pruning, read_study
 from tuner.workspace import read_record
 
 
@@ -52,6 +53,26 @@ def test_64_commands_start_in_the_same_moment_on_a_new_file(edit: Edit, start: S
         _, errors = process.communicate(timeout=DEADLINE)
         assert process.returncode == 0, errors
     check_exact(file, 200)
+
+
+def test_history_is_pruned_beside_running_workers(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs go again and again while two processes search: the budget is exact, and every trial keeps its result."""
+    monkeypatch.setattr(pruning, "COMPARED", 2)  # trials that pruners compare with
+    file = edit({"trials = 4": "trials = 12"})
+    study = opened()
+    study_id, removed = study.stored.study_id, 0
+    study.database.close()  # before the fork
+    processes = forked(search, 2)
+    while any(process.is_alive() for process in processes):
+        limits = HistoryLimits(keep=1, failed_before=time.time())
+        removed += prune_study(study.database, study_id, "small", limits, dry_run=False).epochs
+        time.sleep(0.02)
+    assert statuses(processes) == [0] * 2
+    check_exact(file, 12)
+    assert removed > 0
+    record = read_study(study.database, "small")
+    study.database.close()
+    assert [(trial.has_result, len(trial.networks)) for trial in record.trials] == [(True, 1)] * 12
 
 
 def test_every_call_adds_its_own_trials(edit: Edit) -> None:

@@ -15,6 +15,8 @@ from tests.modeling.conftest import searched
 from tests.running.conftest import command
 from tuner.cli import report_command
 from tuner.errors import UsageError
+from tuner.modeling import measure_columns
+from tuner.reporting.columns import columns_sentence
 from tuner.workspace import find_searched, load_searched
 
 __all__ = ["place", "searched"]
@@ -59,6 +61,12 @@ def test_folds_and_no_time(place: Path) -> None:
     assert (frame["low"] <= frame["increase"]).all()
     with pytest.raises(UsageError, match="would take more than half of"):
         study.columns(seconds=1e-6)
+    record, dataset = load_searched(find_searched("folded")[0])
+    assert record.best is not None
+    use = measure_columns(record, dataset, record.best, study.train(), 0.02, lambda: True)
+    assert (use.columns, use.groups, use.droppable) == ((), (), None)
+    assert use.left_out == len(frame["columns"].loc[~frame["columns"].str.contains(",")])
+    assert f"no time for {use.left_out} more columns" in columns_sentence(use, record.unit)
 
 
 def test_report_measures_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,8 +60,8 @@ def measure_columns(
             if should_stop():
                 break
             alone.append(shuffle([name]))
-        groups = [] if should_stop() else [*map(shuffle, _groups(dataset, of_columns))]
-        droppable = None if should_stop() else _droppable(shuffle, alone, groups, threshold / 2)
+        groups = [shuffle(group) for group in _groups(dataset, of_columns) if not should_stop()]
+        droppable = _droppable(shuffle, alone, groups, threshold / 2, should_stop)
     return ColumnUse(
         trial.number,
         len(dataset.dev_y),
@@ -124,13 +124,17 @@ def _groups(dataset: Dataset, of_columns: Mapping[str, Sequence[int]]) -> list[l
 
 
 def _droppable(
-    shuffle: _Shuffle, alone: Sequence[ShuffledColumns], groups: Sequence[ShuffledColumns], most: float
+    shuffle: _Shuffle,
+    alone: Sequence[ShuffledColumns],
+    groups: Sequence[ShuffledColumns],
+    most: float,
+    should_stop: Callable[[], bool],
 ) -> ShuffledColumns | None:
     """Return the columns that together certainly raise the error by less than ``most``; None if there are none."""
     needed = {name for group in groups if group.increase.high >= most for name in group.columns}
     ranked = sorted(alone, key=lambda each: each.increase.high)
     names = [each.columns[0] for each in ranked if each.increase.high < most and each.columns[0] not in needed]
-    while names:
+    while names and not should_stop():
         together = shuffle(names)
         if together.increase.high < most:
             return together

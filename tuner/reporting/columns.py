@@ -54,8 +54,9 @@ def columns_sentence(use: ColumnUse | str, unit: Unit) -> str:
     )
     if use.droppable is not None:
         names, most = join([*map(quoted, use.droppable.columns)]), use.droppable.increase.high
-        rise = f"at most {unit.gap(max(most, 0.0))}{unit.of_gaps}"
-        text += f" Without {names} the network would hardly be worse: shuffled together, the error rises by {rise}."
+        shuffled = "all of them" if len(use.droppable.columns) > 1 else "it"
+        rise = f"{unit.gap(max(most, 0.0))}{unit.of_gaps}"
+        text += f" {names} could be left out: with {shuffled} shuffled, the error rises by at most {rise}."
     if use.left_out:
         text += (
             f" There was no time for {count(use.left_out, 'more column')}: a tenth of the search's time was used up."

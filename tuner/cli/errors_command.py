@@ -179,8 +179,8 @@ def _lines(wrong: WrongRows, frame: pd.DataFrame, shown: pd.DataFrame) -> Iterat
         yield f"shown: {len(shown):,} of {count(len(frame), 'row')}; --rows N shows more, --csv FILE writes all"
     if len(shown) and wrong.footnote:
         yield wrong.footnote
-    if wrong.segments is not None and wrong.segments.compared:
-        yield from ["", wrong.segments.sentence, *wrong.segments.high_variance]
+    if wrong.segments is not None and (wrong.segments.compared or wrong.segments.named):
+        yield from ["", *filter(None, [wrong.segments.sentence]), *wrong.segments.high_variance]
         if table := wrong.segments.rows():
             yield from ["", *_table([wrong.segments.columns, *table], terminal_width(sys.stdout))]
 

@@ -120,7 +120,7 @@ def _wrong_rows(report: Report) -> list[str]:
     said = f"{wrong.headline[0].upper()}{wrong.headline[1:]}. {wrong.sentence()}"
     parts = ["## Wrong rows", escape(said), table(wrong.fixed, cells) if cells else "", escape(wrong.footnote)]
     segments = wrong.segments
-    if segments is not None and segments.compared:
+    if segments is not None and (segments.compared or segments.named):
         parts.append(escape(" ".join([segments.sentence, *segments.high_variance])))
         parts.append(table(segments.columns, segments.rows()) if segments.rows() else "")
     return parts

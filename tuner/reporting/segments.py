@@ -86,7 +86,9 @@ class Segments:
 
     @property
     def sentence(self) -> str:
-        """Say which segments stand out, and which of all have high variance."""
+        """Say which segments stand out; empty for rows of pixels, which are not sliced."""
+        if not self.compared:
+            return ""
         if not self.higher:
             return f"No segment stands out among {count(self.compared, 'slice')} of the columns and their pairs."
         first = self.higher[0]

@@ -1,6 +1,6 @@
 """What lines of the study file do to the true error of the delivered model, beside simple models and boosting.
 
-    python -m benchmarks.tables FOLDER [--variants standard patient ...] [--tables choosing | judging | adult ...]
+    python -m benchmarks.tables FOLDER [--variants standard narrow ...] [--tables choosing | judging | adult ...]
         [--rows 600] [--seeds 1] [--trials 20] [--records FILE]
 
 ``FOLDER``: see real_tables.py.  Each table is cut to ``--rows``, which are searched with the definition made for them
@@ -48,25 +48,28 @@ from tuner.workspace import make_definition_file
 
 TRUTH = 5000
 PEERS = ("gradient_boosting", "linear", "scikit_mlp")
-EARLIER: dict[str, Any] = {"max_epochs": 100, "patience": 10, "monitor": "error"}
-PATIENT: dict[str, Any] = {"max_epochs": 300, "patience": 40}
-WIDTHS: dict[str, Any] = {"hidden": {"choice": ["64-32", "128", "256", "256-128"]}}
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "standard": {},
-    "narrow": {"training": EARLIER},
+    "narrow": {
+        "training": {"max_epochs": 100, "patience": 10},
+        "network": {"hidden": [64, 32]},
+        "space": {"hidden": None, "weight_average": None},
+    },
+    "not_averaged": {"space": {"weight_average": None}},
+    "normalized": {"space": {"normalization": {"choice": ["none", "batch"]}}},
+    "silu": {"network": {"activation": "silu"}},
+    "flat_cosine": {"space": {"schedule": "flat_cosine"}},
+    "adamw": {
+        "space": {
+            "optimizer": "adamw",
+            "alpha": {"log_uniform": [3e-4, 0.03]},
+            "beta": 0.9,
+        }
+    },
+    "cost": {"training": {"monitor": "cost"}},
     "robust": {"data": {"numeric": "robust"}},
     "quantile": {"data": {"numeric": "quantile"}},
     "piecewise_linear": {"data": {"numeric": "piecewise_linear"}},
-    "patient": {"training": PATIENT},
-    "patient_cost": {"training": {**PATIENT, "monitor": "cost"}},
-    "widths": {"space": WIDTHS},
-    "patient_widths": {"training": PATIENT, "space": WIDTHS},
-    "patient_widths_cost": {"training": {**PATIENT, "monitor": "cost"}, "space": WIDTHS},
-    "piecewise_patient_widths_cost": {
-        "training": {**PATIENT, "monitor": "cost"},
-        "space": WIDTHS,
-        "data": {"numeric": "piecewise_linear"},
-    },
     "plain_classes": {"training": {"class_weight": None}},
 }
 """Name -> what it changes in the tables of the definition; None takes a key away."""
@@ -120,8 +123,9 @@ def changed(text: str, changes: dict[str, dict[str, Any]]) -> dict[str, Any]:
     document = tomllib.loads(text)
     for section, keys in {**changes, "data": {"split": {"test": 0}, **changes.get("data", {})}}.items():
         document[section] = {key: of for key, of in {**document[section], **keys}.items() if of is not None}
-    for key in changes.get("space", {}):
-        document["network"].pop(key, None)
+    for key, of in changes.get("space", {}).items():
+        if of is not None:
+            document["network"].pop(key, None)
     return document
 
 

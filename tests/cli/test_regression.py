@@ -49,7 +49,8 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ):
             if arguments[0] == "search":
                 definition = folder / "studies" / "houses.toml"
-                text = definition.read_text().replace("max_epochs = 100", "max_epochs = 8").replace("[64, 32]", "[8]")
+                text = definition.read_text().replace("max_epochs = 300", "max_epochs = 8")
+                text = re.sub(r"hidden = \{.*?\}", 'hidden = "8"', text)
                 definition.write_text(text.replace("folds = 5", "folds = 2"))
             code, out, err = command(*arguments)
             assert code == 0, err

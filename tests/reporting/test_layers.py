@@ -73,6 +73,18 @@ def test_a_study_of_0_2_is_not_told_of_zeros_that_its_l1_never_makes() -> None:
         assert any("exactly 0" in note for note in build_report(study).notes) == exact
 
 
+def test_a_training_of_few_updates_is_said() -> None:
+    """Of the best trial, with what helps; not of one that trained on."""
+    record = make_study(3)
+    for updates, expected in ((16, True), (400, False)):
+        trials = [
+            replace(trial, networks=[replace(network, updates=updates) for network in trial.networks])
+            for trial in record.trials
+        ]
+        notes = build_report(replace(record, trials=trials)).notes
+        assert any("only 16 updates" in note and 'monitor = "cost"' in note for note in notes) == expected
+
+
 def test_healthy_layers_are_no_news() -> None:
     """What was wrong after the first epoch alone is not either."""
     assert told((1, 1, 1e-9, 1.0, 0.9), (1, 2, 9.0, 1.0, 0.0), (10, 1, 0.2, 1.0, 0.5), (10, 2, 0.1, 1.0, 0.0)) == ""

@@ -30,6 +30,15 @@ def test_small_data_uses_folds() -> None:
     assert parse_definition(made(5000), "made.toml").data.folds is None
 
 
+def test_widths_of_small_data_are_searched() -> None:
+    """Narrow and wide networks with patience; from 20,000 training rows on one network and fewer epochs."""
+    small, large = (parse_definition(made(n), "made.toml") for n in (20_000, 60_000))
+    assert small.searched_space.searched["hidden"].bounds == ["64-32", "128", "256", "256-128"]
+    assert large.searched_space.fixed["hidden"] == "128-64"
+    stopping = [(one.training.max_epochs, one.training.patience) for one in (small, large)]
+    assert stopping == [(300, 40), (100, 10)]
+
+
 def test_long_momentum_needs_many_updates_an_epoch() -> None:
     """β reaches 0.99 while an epoch has few updates, and 0.999 on large data."""
     assert parse_definition(made(2000), "made.toml").searched_space.searched["beta"].bounds == (0.8, 0.99)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from tuner.analysis import ErrorEstimate
 from tuner.commands import command_text
 from tuner.formatting import count, join, percent, points, rounded, span, times, value
+from tuner.metrics import METRICS
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.reporting.data_checks import warnings
 from tuner.reporting.findings import Findings, network_shape
@@ -17,6 +19,7 @@ from tuner.storage import Counts, StudyRecord, UnclaimedTrial, unclaimed_text
 from tuner.study import StudyDefinition
 
 MOST_ROWS = 1_000_000  # a difference that takes more dev rows to see is none
+FEW_UPDATES = 30
 MOST_REASONS = 5
 MOST_WARNINGS = 3  # at the top of the report; all of them are listed with the data checks
 
@@ -72,6 +75,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _uncertainty(record, findings),
         _correction(definition, findings),
         _ensemble(record, definition, findings),
+        _few_updates(definition, findings),
         layers_sentence(findings.best),
         _zeros(record, definition, findings),
         _groups(record, findings),
@@ -225,6 +229,20 @@ def _ensemble(record: StudyRecord, definition: StudyDefinition, findings: Findin
             "is larger than shown, by what averaging gains."
         )
     return sentence
+
+
+def _few_updates(definition: StudyDefinition, findings: Findings) -> str:
+    """Say if the best trial's networks are hardly trained: with few dev rows they may look perfect by chance."""
+    best = findings.best
+    updates = [network.updates for network in best.networks if network.updates] if best is not None else []
+    if not updates or statistics.median(updates) >= FEW_UPDATES:
+        return ""
+    monitor = METRICS[definition.training.monitor]
+    watch = "" if monitor.less_noisy is None else f', with [training] monitor = "{monitor.less_noisy}"'
+    return (
+        f"The best trial's networks had only {count(round(statistics.median(updates)), 'update')} of their weights: "
+        f"that they are good may be luck. Train longer{watch} or with a smaller batch_size."
+    )
 
 
 def _zeros(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> str:

@@ -15,6 +15,8 @@ from tuner.study.schema import SCHEMA_LINE
 from tuner.units import SHARE, Unit
 
 FOLDS_BELOW = 5000
+SMALL = 20_000
+WIDTHS = ("64-32", "128", "256", "256-128")
 IMBALANCED = 0.05
 SMALLEST_BATCH = 16
 ALIGN = 44
@@ -57,6 +59,11 @@ class DataShape:
         return min(self.class_counts) / total <= IMBALANCED * 2 / k
 
     @property
+    def is_small(self) -> bool:
+        """Whether an epoch takes so little that many can be made, of wide networks too."""
+        return self.n_train < SMALL
+
+    @property
     def metric(self) -> Metric:
         """What trials are compared by: the balanced error if a class is rare."""
         return BALANCED_ERROR if self.is_imbalanced else ERROR
@@ -88,7 +95,7 @@ def make_definition(
         "",
         *_training(shape),
         "",
-        *_space(shape.n_train),
+        *_space(shape),
         "",
         *_search(shape),
         "",
@@ -124,11 +131,11 @@ def _network(shape: DataShape, rows: Mapping[str, Any]) -> list[str]:
         task = [_line("task", "regression", 'predicts numbers; "classification" predicts classes')]
     elif "task" in rows:
         task = [_line("task", rows["task"], 'predicts classes; "regression" predicts numbers')]
-    hidden = [64, 32] if shape.n_train < 20_000 else [128, 64]
+    hidden = [] if shape.is_small else [_line("hidden", [128, 64], f"units per hidden layer; [] is {_without(shape)}")]
     return [
         "[network]",
         *task,
-        _line("hidden", hidden, f"units per hidden layer; [] is {'logistic' if is_share else 'linear'} regression"),
+        *hidden,
         _line("activation", "relu", "or leaky_relu, tanh, sigmoid, selu, silu, gelu, mish"),
     ]
 
@@ -140,29 +147,39 @@ def _training(shape: DataShape) -> list[str]:
     ]
     return [
         "[training]",
-        _line("max_epochs", 100, "maximum number of passes over the training set"),
-        _line("patience", 10, "stop after this many epochs without a better dev error"),
+        _line("max_epochs", 300 if shape.is_small else 100, "maximum number of passes over the training set"),
+        _line("patience", 40 if shape.is_small else 10, "stop after this many epochs without a better dev error"),
         *(of_rare if shape.is_imbalanced else []),
     ]
 
 
-def _space(m: int) -> list[str]:
+def _space(shape: DataShape) -> list[str]:
     """Return [space] for m training rows.
 
+    The widths of small data are searched: they train in seconds, and which is best differs (benchmarks/README.md).
     λ from m·1e-6 to m·1e-2 (it acts as λ/m), batch size from 16 to about m/16, β up to 0.99 if an epoch has fewer than
     100 updates, else to 0.999.
     """
+    m, widths = shape.n_train, f'units per hidden layer; "none" is {_without(shape)}'
+    hidden = [_line("hidden", {"choice": [*WIDTHS]}, widths)] if shape.is_small else []
     largest = 2 ** max(5, min(12, math.floor(math.log2(max(m / 16, 1)))))
     longest_memory = 0.99 if m / math.sqrt(SMALLEST_BATCH * largest) < 100 else 0.999
     return [
         "[space]" + " " * (ALIGN - 7) + "# a plain value fixes a hyperparameter, a table searches it",
+        *hidden,
         _line("lambda", {"log_uniform": _ends(m * 1e-6, m * 1e-2)}, "L2 penalty; acts as lambda/m"),
         _line("keep_prob", {"uniform": [0.5, 1.0]}, "dropout: share of units that are kept"),
         _line("alpha", {"log_uniform": [0.01, 1.0]}, "learning rate"),
         _line("beta", {"one_minus_log_uniform": [0.8, longest_memory]}, "momentum: averages about 1/(1 - beta) steps"),
         _line("batch_size", {"power_of_two": [SMALLEST_BATCH, largest]}, "examples per mini-batch"),
         _line("initializer", {"choice": ["he", "xavier", "lecun"]}, "how the weights are initialized"),
+        _line("weight_average", 0.98, "the network is the average of its weights over about 50 steps; 0: the last"),
     ]
+
+
+def _without(shape: DataShape) -> str:
+    """Return what a network without a hidden layer is."""
+    return f"{'logistic' if shape.unit.is_share else 'linear'} regression"
 
 
 def _search(shape: DataShape) -> list[str]:

@@ -61,11 +61,15 @@ def definition_table(definition: StudyDefinition | Mapping[str, Any], where: str
 
 
 def complete_definition(given: Mapping[str, Any], made: str) -> dict[str, Any]:
-    """Return the given tables with the sections they lack from the definition ``made`` for the data."""
-    others = tomllib.loads(made)
+    """Return the given tables with the sections they lack from the definition ``made`` for the data.
+
+    What a given [network] says is not searched.
+    """
+    others, network = tomllib.loads(made), given.get("network", {})
+    others["space"] = {name: entry for name, entry in others["space"].items() if name not in network}
     if "network" in given and "task" in others["network"]:  # the thresholds that are made for the data are in its unit
-        given = {**given, "network": {"task": others["network"]["task"], **given["network"]}}
-    is_own = "trainer" not in given.get("network", {})
+        given = {**given, "network": {"task": others["network"]["task"], **network}}
+    is_own = "trainer" not in network
     taken = SECTIONS if is_own else MADE_FOR_ALL
     names = [name for name in (*SECTIONS, "notify") if name in (*given, *taken)]
     return {name: given[name] if name in given else others[name] for name in names}

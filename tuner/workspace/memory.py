@@ -6,16 +6,16 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tuner.arguments import unexpected
 from tuner.data import Dataset, RowsInMemory, dataset_from, rows_in_memory, usable_rows
-from tuner.errors import ArgumentError, DataError
+from tuner.errors import ArgumentError, DataError, NoDatabaseError
 from tuner.paths import resolved
-from tuner.storage import StoredStudy
+from tuner.storage import StoredStudy, find_study
 from tuner.study import (
     Definition,
     Edit,
@@ -85,15 +85,19 @@ def open_data_in_memory(
 
     ``definition``: a definition, whose missing sections are made for the data.  ``trainer``: a custom trainer, which
     the caller permits.  ``settings`` override single keys ("search.trials": 20).  Without a name, the study is named
-    after all of these, so that the same call finds it again.  ``cache`` keeps the prepared data for the next process.
+    after all of these, so that the same call finds it again, and goes on with the definition that the first one made,
+    whatever is made for such data now.  ``cache`` keeps the prepared data for the next process.
     """
     given, folder = _given(definition, trainer)
     with usable_rows("the rows"):
         rows, of_data = _rows(data, given)
     edits = [Edit(key, value, "as asked for") for key, value in (settings or {}).items()]
     edited = {edit.key.removeprefix("data."): edit.value for edit in edits if edit.key.startswith("data.")}
-    name = name or given.pop("name", None) or f"data-{_content(rows, given, settings or {})[:8]}"
+    named, begun = name or given.pop("name", None), None
     given.pop("name", None)
+    name = named or f"data-{_content(rows, given, settings or {})[:8]}"
+    if named is None:
+        begun = _begun(name, storage)
     data_section = {**of_data, **edited, **rows.settings}
     table = {"name": "data", "data": data_section}
     of_target = {"network": ("task", "output", "quantiles"), "search": ("metric",)}  # what it is, and its errors
@@ -103,8 +107,8 @@ def open_data_in_memory(
     with reader:
         with usable_rows("the rows"):
             reader.measure()
-            text = make_definition(name, None, rows.settings.get("target"), shape_of(reader), rows.settings)
-        if given:
+            text = begun or make_definition(name, None, rows.settings.get("target"), shape_of(reader), rows.settings)
+        if given and not begun:
             text = definition_text(name, complete_definition(given, text))
         if edits:
             text = edit_definition(text, edits, "Made and edited by a call of Python.")
@@ -120,6 +124,14 @@ def open_data_in_memory(
         with closing(Located(name, source, storage_url(storage))) as located:
             study = prepare(source, dataset, located, from_study=from_study, allow_changed=allow_changed)
     return replace(study, trainer=runner, track=source.definition.search.trackers, hooks=hooks)
+
+
+def _begun(name: str, storage: str | None) -> str | None:
+    """The definition of the study of this name; None if there is none."""
+    with closing(Located(name, None, storage_url(storage))) as located, suppress(NoDatabaseError):
+        stored = find_study(located.database(), name)
+        return None if stored is None else stored.definition
+    return None
 
 
 def tables_of(definition: Given | None) -> dict[str, Any]:

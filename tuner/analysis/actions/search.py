@@ -44,7 +44,7 @@ def evaluate_once(state: StudyState) -> Action | None:
 def choose_threshold(state: StudyState) -> Action | None:
     """A threshold other than 0.5 certainly lowers the balanced error."""
     gained = state.threshold
-    if gained is None or gained.low <= 0 or not state.can_train_again:
+    if gained is None or gained.low <= 0 or not state.can_train_again or state.unit.loss is not None:
         return None
     is_metric, unit = state.metric == BALANCED_ERROR, state.unit
     balanced = f"the balanced error from {unit.text(gained.before)} to {unit.text(gained.after)}"

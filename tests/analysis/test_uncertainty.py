@@ -34,6 +34,17 @@ def test_models_judged_on_folds_differ_by_what_folds_do_not_explain(spread: floa
     assert np.sqrt(np.mean(np.square(found))) == pytest.approx(spread, abs=0.015)
 
 
+@pytest.mark.parametrize("spread", [SAME, 0.2])
+def test_of_numbers_the_rows_explain_what_their_squares_spread(spread: float) -> None:
+    """Models of five folds whose mean squared errors are 1 give or take the spread, each on 400 rows."""
+    rng = np.random.default_rng(3)
+    found = []
+    for _ in range(500):
+        squares = np.square(rng.standard_normal((5, 400))) * (1 + spread * rng.standard_normal((5, 1)))
+        found.append(spread_beyond_folds(squares.mean(axis=1), np.full(5, 400), squares.var(axis=1, ddof=1)))
+    assert np.sqrt(np.mean(np.square(found))) == pytest.approx(spread, abs=0.06)  # type: ignore[arg-type]
+
+
 def test_one_model_shows_no_spread() -> None:
     """Nor do models judged on a single row."""
     assert spread_beyond_rows(np.zeros((1, 10))) is None

@@ -90,6 +90,8 @@ def test_the_report_speaks_of_numbers(place: Path) -> None:
     assert not re.findall(r"(?:error|RMSE|bias|[Vv]ariance) (?:of |is )?[\d.]+%", text)
     assert "Predicted against true numbers" in text
     assert "RMSE" in text
+    printed = " ".join((place / "report.txt").read_text().split())
+    assert re.search(r"dev error: [\d,]+ from the dev rows(,| and) [\d,]+ from the training rows", printed)
 
 
 def test_evaluation_is_that_of_scikit_learn(place: Path) -> None:

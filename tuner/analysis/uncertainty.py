@@ -17,7 +17,7 @@ from tuner.analysis.comparison import in_blocks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertainty:
-    """Standard deviations of the parts of a dev error, as fractions.
+    """Standard deviations of the parts of a dev error, in its unit.
 
     ``rows``: of the error counted on so many dev rows. ``training``: of the true errors of networks with the same
     hyperparameters, whose seeds differ, with folds their training rows, too; None with one network. ``choice``: of the
@@ -45,12 +45,15 @@ def spread_beyond_rows(losses: ArrayLike, n_effective: float | None = None) -> f
     return math.sqrt(max(between - by_rows, 0.0))
 
 
-def spread_beyond_folds(errors: NDArray[Any], sizes: NDArray[Any]) -> float | None:
+def spread_beyond_folds(
+    errors: NDArray[Any], sizes: NDArray[Any], row_variances: NDArray[Any] | None = None
+) -> float | None:
     """Return the standard deviation of the true errors of k models, each judged on rows of its own; None with one.
 
-    ``errors`` and ``sizes``: (k,). The variance of the errors, less the mean of their binomial ones.
+    ``errors``, ``sizes`` and ``row_variances``: (k,). The variance of the errors, less the mean of what rows bring: by
+    the variances of the rows' losses, or binomial ones.
     """
     if len(errors) < 2 or sizes.min() < 2:
         return None
-    by_rows = float((errors * (1 - errors) / (sizes - 1)).mean())
+    by_rows = float((errors * (1 - errors) / (sizes - 1) if row_variances is None else row_variances / sizes).mean())
     return math.sqrt(max(float(errors.var(ddof=1)) - by_rows, 0.0))

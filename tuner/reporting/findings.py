@@ -143,7 +143,9 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         rows_wrong=None if record.dev_strata is None else float(np.mean(losses[place] / record.dev_weights)),
         replayed=of_metric.can_replay,
         kept=kept_trial(record, definition, judged, of_metric, best) if metric.counts_wrong else None,
-        uncertainty=_uncertainty(record, best, diagnosis, losses[members]) if has_classes else None,
+        uncertainty=_uncertainty(record, best, diagnosis, losses[members])
+        if has_classes or not record.unit.is_share
+        else None,
     )
 
 
@@ -386,15 +388,24 @@ def _uncertainty(
     layout, n_effective = record.dev_layout(best), dev.n_effective or float(dev.n)
     weights = layout.split(np.ones(len(record.dev_y)) if record.dev_weights is None else record.dev_weights)
     losses = [network.dev_losses for network in best.networks]
-    independent = None if record.dev_groups is None else dev.n_effective  # the spread of losses shows the weights
+    groups = record.dev_groups  # the spread of losses shows the weights
+    independent = None if groups is None else dev.n_effective or float(len(np.unique(groups)))
     if layout.has_folds:
         sizes = np.array(layout.sizes) * n_effective / dev.n
         errors = [each.sum() / of_rows.sum() for each, of_rows in zip(losses, weights, strict=True)]
-        training = spread_beyond_folds(np.array(errors), sizes)
+        variances = None if dev.spread is None else np.array([each.var(ddof=1) for each in losses])
+        training = spread_beyond_folds(np.array(errors), sizes, variances)
     else:
         training = spread_beyond_rows(np.stack(layout.sets(losses)), independent)
-    rows = math.sqrt(corrected.value * (1 - corrected.value) / n_effective)
-    return Uncertainty(rows=rows, training=training, choice=spread_beyond_rows(tied, independent))
+    choice = spread_beyond_rows(tied, independent)
+    if dev.spread is None:
+        rows = math.sqrt(corrected.value * (1 - corrected.value) / n_effective)
+        return Uncertainty(rows=rows, training=training, choice=choice)
+    rows = corrected.value * dev.spread.power * dev.spread.deviation / math.sqrt(dev.n)
+    mean = float(layout.row_losses(losses).mean())
+    slope = dev.value * dev.spread.power / (mean or 1.0)  # of the error along the mean loss
+    training, choice = (None if part is None else part * slope for part in (training, choice))
+    return Uncertainty(rows=rows, training=training, choice=choice)
 
 
 def _seeds_error(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -> SeedsError | None:

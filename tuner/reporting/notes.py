@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tuner.analysis import ErrorEstimate
 from tuner.commands import command_text
-from tuner.formatting import count, join, percent, points, rounded, span, times, value
+from tuner.formatting import count, join, percent, rounded, span, times, value
 from tuner.metrics import METRICS
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.reporting.data_checks import warnings
@@ -198,12 +198,13 @@ def _uncertainty(record: StudyRecord, findings: Findings) -> str:
         return ""
     folds = record.dev_layout(best).has_folds
     networks = f"{len(best.networks):,} networks{' of the folds' if folds else ''}"
-    of = [f"{points(parts.rows)} pp from the dev rows"]
+    gap, pp = record.unit.gap, record.unit.of_gaps
+    of = [f"{gap(parts.rows)}{pp} from the dev rows"]
     if parts.training is not None:
         cause = "the training rows and the seed" if folds else "the seed"
-        of.append(f"{points(parts.training)} pp from {cause} ({networks})")
+        of.append(f"{gap(parts.training)}{pp} from {cause} ({networks})")
     if parts.choice is not None:
-        of.append(f"{points(parts.choice)} pp from which of the tied trials is taken")
+        of.append(f"{gap(parts.choice)}{pp} from which of the tied trials is taken")
     known = f"Standard deviations of one network's dev error: {join(of)}."
     if folds:
         return known

@@ -133,7 +133,7 @@ def test_the_largest_residuals_come_first(place: Path) -> None:
     np.testing.assert_allclose(rows["given"] - rows["predicted"], rows["residual"], atol=0.1)
     in_file = [float(lines[int(at.split()[1]) - 1].split(",")[-1]) for at in rows["place"]]
     np.testing.assert_allclose(rows["given"], in_file, rtol=1e-6)
-    assert rows["wrong_in"].between(0.3, 1).all()
+    assert rows["far_off_in"].between(0.3, 1).all()
     assert len(found["rows"]) == 2
     assert rows["place"][0] in Path("reports/houses/errors.html").read_text()
 

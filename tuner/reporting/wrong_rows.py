@@ -29,12 +29,12 @@ FIXED = ("place", "given", "predicted", "confidence", "wrong_in", "suspected")
 """Columns before those of the data: where the row is ("line 17"), its label, what the trial predicts and with which
 probability (empty if unknown), the share of the best trials that have it wrong, and the class that it looks like.
 """
-FIXED_OF_NUMBERS = ("place", "given", "predicted", "residual", "wrong_in")
+FIXED_OF_NUMBERS = ("place", "given", "predicted", "residual", "far_off_in")
 """The same where numbers are predicted: the residual is given − predicted, and a trial has a row wrong if it misses it
 by more than its own error, an RMSE or MAE.
 """
 DIGITS = 7  # of numbers that are predicted, which networks compute in single precision
-PERCENT = ("confidence", "wrong_in")
+PERCENT = ("confidence", "wrong_in", "far_off_in")
 LONGEST_CELL = 30
 
 
@@ -100,9 +100,10 @@ class WrongRows:
 
     @property
     def footnote(self) -> str:
-        """What ``wrong_in`` is."""
+        """What ``wrong_in``, of numbers ``far_off_in``, is."""
         what = "have the row wrong" if self.rmse is None else f"miss the row by more than their {self.unit.name}"
-        return f"wrong_in: the share of the {self.trials} best trials that {what}" if self.trials > 1 else ""
+        name = "wrong_in" if self.unit.is_share else "far_off_in"
+        return f"{name}: the share of the {self.trials} best trials that {what}" if self.trials > 1 else ""
 
     def text(self, name: str, of: Any) -> str:
         """Write a cell of a column of the frame for a person."""
@@ -237,7 +238,7 @@ def _missed_numbers(
     weights = np.ones(len(y)) if record.dev_weights is None else record.dev_weights
     mean = {each: np.average(unit.losses_of((of - y) / unit.scale), weights=weights) for each, of in predicted.items()}
     typical = {each: float(unit.error(of)) for each, of in mean.items()}
-    wrong_in = np.mean([np.abs(of - y) > typical[each] for each, of in predicted.items()], axis=0)
+    far_off_in = np.mean([np.abs(of - y) > typical[each] for each, of in predicted.items()], axis=0)
     missed = np.abs(predicted[trial.number] - y)
     far = missed > typical[trial.number]
     order = np.argsort(-missed, kind="stable")[: int(far.sum())]
@@ -245,7 +246,7 @@ def _missed_numbers(
     given, of_trial = y[order], predicted[trial.number][order]
     numbers = {"given": given, "predicted": of_trial, "residual": given - of_trial}
     fixed: dict[str, Any] = {name: [float(f"{of:.{DIGITS}g}") for of in each] for name, each in numbers.items()}
-    fixed["wrong_in"] = wrong_in[order]
+    fixed["far_off_in"] = far_off_in[order]
     frame = read_dev_rows(dataset, order, fixed)
     return WrongRows(
         trial.number,

@@ -1,11 +1,9 @@
 """The README and the documentation, compared with the program: every block runs, every generated page is fresh."""
 
 import ast
-import configparser
 import importlib.util
 import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -230,34 +228,3 @@ def test_the_crontab_line_is_one() -> None:
     assert len(times) == 5
     assert "%" not in command  # cron would take it for the end of the line
     subprocess.run(["bash", "-n"], input=command, text=True, check=True)
-
-
-def units() -> dict[str, str]:
-    """The systemd units of the manual by their file names."""
-    text = NIGHTLY.read_text("utf-8")
-    return dict(
-        re.findall(r"^`([\w-]+\.(?:service|timer))`[^\n]*:\n\n```ini\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    )
-
-
-def test_the_units_have_what_they_need() -> None:
-    """A service has a command, a timer a calendar."""
-    assert set(units()) == {"tuner-churn.service", "tuner-churn.timer"}
-    for name, text in units().items():
-        parser = configparser.ConfigParser(strict=False, interpolation=None)
-        parser.optionxform = str  # type: ignore[assignment, method-assign]
-        parser.read_string(text)
-        key = {"service": ("Service", "ExecStart"), "timer": ("Timer", "OnCalendar")}[name.rpartition(".")[2]]
-        assert parser.get(*key)
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-def test_systemd_accepts_the_units(tmp_path: Path) -> None:
-    """``systemd-analyze verify``, with a command and a user that exist."""
-    for name, text in units().items():
-        known = text.replace("/srv/churn/.venv/bin/tuner", "/bin/true").replace("User=tuner", "User=root")
-        (tmp_path / name).write_text(known.replace("/srv/churn\n", f"{tmp_path}\n"), encoding="utf-8")
-    files = [str(tmp_path / name) for name in units()]
-    result = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert not [line for line in result.stderr.splitlines() if "tuner-" in line], result.stderr

@@ -78,7 +78,7 @@ def test_relu_is_flat_at_0(dtype: type) -> None:
     assert list(z) == [0, 0, 1]
 
 
-@pytest.mark.parametrize("name", set(ACTIVATIONS) - {"selu"})
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"selu"}))
 def test_activations_take_any_number(name: str) -> None:
     """Large numbers of both signs neither overflow nor become NaN."""
     z = np.array([-3e38, -100, 100, 3e38], dtype=np.float32)

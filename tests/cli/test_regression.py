@@ -130,7 +130,7 @@ def test_the_largest_residuals_come_first(place: Path) -> None:
     assert len(rows) == found["wrong"] < found["dev_rows"] / 2
     assert (rows["residual"].abs() > found["rmse"]).all()
     assert (rows["residual"].abs().diff().dropna() <= 0).all()
-    np.testing.assert_allclose(rows["given"] - rows["predicted"], rows["residual"], atol=0.1)
+    np.testing.assert_allclose(rows["predicted"] - rows["given"], rows["residual"], atol=0.1)
     in_file = [float(lines[int(at.split()[1]) - 1].split(",")[-1]) for at in rows["place"]]
     np.testing.assert_allclose(rows["given"], in_file, rtol=1e-6)
     assert rows["far_off_in"].between(0.3, 1).all()

@@ -30,7 +30,7 @@ FIXED = ("place", "given", "predicted", "confidence", "wrong_in", "suspected")
 probability (empty if unknown), the share of the best trials that have it wrong, and the class that it looks like.
 """
 FIXED_OF_NUMBERS = ("place", "given", "predicted", "residual", "far_off_in")
-"""The same where numbers are predicted: the residual is given − predicted, and a trial has a row wrong if it misses it
+"""The same where numbers are predicted: the residual is predicted − given, and a trial has a row wrong if it misses it
 by more than its own error, an RMSE or MAE.
 """
 DIGITS = 7  # of numbers that are predicted, which networks compute in single precision
@@ -244,7 +244,7 @@ def _missed_numbers(
     order = np.argsort(-missed, kind="stable")[: int(far.sum())]
     order = order[seen[order]]
     given, of_trial = y[order], predicted[trial.number][order]
-    numbers = {"given": given, "predicted": of_trial, "residual": given - of_trial}
+    numbers = {"given": given, "predicted": of_trial, "residual": of_trial - given}
     fixed: dict[str, Any] = {name: [float(f"{of:.{DIGITS}g}") for of in each] for name, each in numbers.items()}
     fixed["far_off_in"] = far_off_in[order]
     frame = read_dev_rows(dataset, order, fixed)

@@ -80,10 +80,13 @@ def test_suspects_are_written_with_all_columns(place: Path) -> None:
 
 
 def test_a_person_reads_confusions_first(place: Path) -> None:
-    """Then the rows, as many as were asked for."""
+    """Then the rows, as many as were asked for, with numbers as the file has them."""
     _, output, _ = command("errors", "mixed", "--rows", "1")
     assert output.index("given  predicted  rows") < output.index("shown: 1 of ")
     assert "look" in output
+    lines = (place / "studies" / "mixed.csv").read_text("utf-8").splitlines()
+    (row,) = (line.split() for line in output.splitlines() if line.startswith("line "))
+    assert lines[int(row[1]) - 1].split(",")[:3] == row[7:10]
 
 
 @pytest.mark.parametrize("name", ["mixed", "folded"])

@@ -149,8 +149,9 @@ def _print_odd(odd: OddRows, record: StudyRecord, rows: int, csv: Path | None, *
     shown = odd.frame.head(rows)
     lines = [headline(record.name, record.storage, f"data {record.data_path or 'arrays'}"), odd.sentence]
     if len(shown):
-        cells = [[odd.text(of) for of in row] for row in shown.to_numpy()]
-        lines += ["", *_table([[*map(str, shown.columns)], *cells], terminal_width(sys.stdout))]
+        names = [*map(str, shown.columns)]
+        cells = [[odd.text(name, of) for name, of in zip(names, row, strict=True)] for row in shown.to_numpy()]
+        lines += ["", *_table([names, *cells], terminal_width(sys.stdout))]
     if len(odd.frame) > rows:
         lines.append(f"shown: {rows:,} of {count(len(odd.frame), 'row')}; --rows N shows more, --csv FILE writes all")
     if csv is not None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuner.data import Dataset, contradicting_rows, odd_cells, read_dev_rows
-from tuner.formatting import count, percent, shorten, value
-from tuner.reporting.wrong_rows import LONGEST_CELL, plain_cell
+from tuner.formatting import count, percent, value
+from tuner.reporting.wrong_rows import cell_text, plain_cell
 from tuner.storage import StudyRecord
 
 if TYPE_CHECKING:
@@ -30,11 +30,9 @@ class OddRows:
     sentence: str
     frame: pd.DataFrame
 
-    def text(self, of: Any) -> str:
-        """Write a cell for a person."""
-        if of is None or of != of:  # missing
-            return "–"
-        return shorten(str(value(of) if isinstance(of, float) else of), LONGEST_CELL)
+    def text(self, name: str, of: Any) -> str:
+        """Write a cell of a column of the frame for a person."""
+        return (value(of) or "–") if name == "times" else cell_text(of)
 
     def to_dict(self, rows: pd.DataFrame) -> dict[str, Any]:
         """Return plain JSON with some rows of the frame."""

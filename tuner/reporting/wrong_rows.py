@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tuner.analysis import suspected_labels
 from tuner.data import Dataset, read_dev_rows
 from tuner.errors import UsageError
-from tuner.formatting import count, percent, shorten, some_of, value
+from tuner.formatting import count, percent, shorten, some_of
 from tuner.metrics import Metric
 from tuner.reporting.eyeball import Eyeball, eyeball_rows, find_eyeball
 from tuner.reporting.pictures import Pictures, find_pictures
@@ -107,13 +107,9 @@ class WrongRows:
 
     def text(self, name: str, of: Any) -> str:
         """Write a cell of a column of the frame for a person."""
-        if of is None or of != of:  # missing
-            return "–"
-        if name in PERCENT:
-            return percent(of)
-        if name in self.fixed and isinstance(of, float):
-            return self.unit.text(of)
-        return shorten(str(value(of) if isinstance(of, float) else of), LONGEST_CELL)
+        if name in self.fixed and isinstance(of, float) and of == of:
+            return percent(of) if name in PERCENT else self.unit.text(of)
+        return cell_text(of)
 
     @property
     def suspected(self) -> pd.DataFrame:
@@ -301,6 +297,13 @@ def _number_of_row(trial: TrialRecord, n: int) -> NDArray[np.float64]:
     """Return the standardized number (n,) that the networks of all seeds predict of each dev row on the mean."""
     assert trial.predictions is not None
     return np.asarray(trial.predictions.classes.reshape(-1, n).mean(axis=0, dtype=np.float64))
+
+
+def cell_text(cell: Any) -> str:
+    """Write a cell of the data for a person, a number with the digits of the file."""
+    if cell is None or cell != cell:  # missing
+        return "–"
+    return shorten(f"{cell:.12g}" if isinstance(cell, float) else str(cell), LONGEST_CELL)
 
 
 def plain_cell(cell: Any) -> Any:

@@ -114,12 +114,15 @@ def test_a_network_that_fits_in_other_epochs_or_trials_is_seen() -> None:
         return dataclasses.replace(trial, networks=networks, params={**trial.params, "hidden": hidden})
 
     falling = [*np.linspace(0.5, 0.1, 10), 0.02, 0.0]
-    record.trials[7] = with_train_errors(record.trials[7], falling, hidden="256")
-    assert state(record).fit is None
-    record.trials[7] = with_train_errors(record.trials[7], falling)
-    assert state(record).fit == Fit(0.0, trial=7)
-    record.trials[best.number] = with_train_errors(best, falling)
-    assert state(record).fit == Fit(0.02, epoch=11)
+
+    def fit_beside(*others: TrialRecord) -> Fit | None:
+        trials = {trial.number: trial for trial in [*record.trials, *others]}
+        return state(dataclasses.replace(record, trials=list(trials.values()))).fit
+
+    smaller = with_train_errors(record.trials[7], falling)
+    assert fit_beside(with_train_errors(record.trials[7], falling, hidden="256")) is None
+    assert fit_beside(smaller) == Fit(0.0, trial=7)
+    assert fit_beside(smaller, with_train_errors(best, falling)) == Fit(0.02, epoch=11)
 
 
 def test_one_late_fold_is_no_reason_to_train_longer() -> None:

@@ -108,8 +108,8 @@ def test_importance_prefers_trials_drawn_at_random() -> None:
     few = build_report(record).importances
     assert few is not None
     assert not few.of_the_space
-    record.trials[:] = [dataclasses.replace(trial, exploring=trial.number < 30) for trial in record.trials]
-    many = build_report(record).importances
+    trials = [dataclasses.replace(trial, exploring=trial.number < 30) for trial in record.trials]
+    many = build_report(dataclasses.replace(record, trials=trials)).importances
     assert many is not None
     assert many.of_the_space
     assert many.trials < 30

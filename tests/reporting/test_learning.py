@@ -15,7 +15,7 @@ from tuner.reporting import Report, build_report
 from tuner.reporting.figures.learning import learning
 from tuner.reporting.markdown import markdown
 from tuner.reporting.page import page
-from tuner.storage import StudyRecord
+from tuner.storage import StudyRecord, TrialRecord
 
 SIZES = (125, 250, 500, 1000)
 
@@ -55,10 +55,13 @@ def report_with(
     record = make_study(30, bias=0.005, variance=0.2, n_dev=3000)
     chosen = record.best if best else max((t for t in record.trials if t.is_judged), key=lambda trial: trial.value or 0)
     assert chosen is not None
-    record.trials[chosen.number] = dataclasses.replace(
-        chosen, learning=networks(record, slope, sizes, left_out=left_out)
-    )
-    return build_report(record)
+    return with_curve(record, chosen, networks(record, slope, sizes, left_out=left_out))
+
+
+def with_curve(record: StudyRecord, of: TrialRecord, curve: list[LearningNetwork]) -> Report:
+    """The report of a study in which a trial has a learning curve."""
+    trials = [dataclasses.replace(trial, learning=curve) if trial is of else trial for trial in record.trials]
+    return build_report(dataclasses.replace(record, trials=trials))
 
 
 def test_the_sentence_stands_everywhere() -> None:
@@ -159,8 +162,7 @@ def test_a_curve_of_which_everything_diverged_is_said_to_be_none() -> None:
     best = report.best
     assert best is not None
     gone = [dataclasses.replace(network, best_epoch=0, stop_reason="diverged") for network in best.learning]
-    report.record.trials[best.number] = dataclasses.replace(best, learning=gone)
-    again = build_report(report.record)
+    again = with_curve(report.record, best, gone)
     assert again.learning is not None
     assert "All networks of the learning curve diverged" in again.learning.sentence
     assert learning(again) is None

@@ -24,6 +24,7 @@ from tuner.data.loading import (
     read_groups,
     read_parts,
     read_rows,
+    reader_of,
 )
 from tuner.data.number_forms import ROBUST_LIMIT
 from tuner.data.reading import FileReader, RowReader, fingerprint_of
@@ -101,6 +102,7 @@ __all__ = [
     "read_parts",
     "read_rows",
     "readable",
+    "reader_of",
     "rows_frame",
     "rows_in_memory",
     "usable_rows",

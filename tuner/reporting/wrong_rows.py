@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis import suspected_labels
-from tuner.data import Dataset, read_dev_rows
+from tuner.data import Dataset, read_dev_rows, reader_of
 from tuner.errors import UsageError
 from tuner.formatting import count, percent, shorten, some_of
 from tuner.metrics import Metric
@@ -157,11 +157,12 @@ def find_wrong_rows(record: StudyRecord, dataset: Dataset, number: int | None = 
     seen = np.ones(len(losses), dtype=bool)
     if definition.data.eyeball is not None:
         seen = eyeball_rows(record, definition.data.eyeball, definition.data.seed)
-    wrong = find(record, dataset, trial, others, seen)
     named, threshold = definition.diagnosis.segments, _threshold(record.unit, definition)
-    segments = find_errors_by_segment(
-        record, dataset, trial, losses, named, threshold, are_pixels=wrong.pictures is not None
-    )
+    with reader_of(dataset):  # both read the rows
+        wrong = find(record, dataset, trial, others, seen)
+        segments = find_errors_by_segment(
+            record, dataset, trial, losses, named, threshold, are_pixels=wrong.pictures is not None
+        )
     return replace(
         wrong,
         segments=segments,

@@ -224,7 +224,7 @@ def test_train_shows_the_curve_and_evaluate_the_promise(pair: Path) -> None:
     status, out, err = command("train", "pair", "--threshold-for", "f1", "--calibrate", "isotonic")
     assert status == 0, err
     assert out.count("\n→ ") == 1
-    assert "threshold: good from a calibrated probability of" in out
+    assert "threshold: class 'good' from a calibrated probability of" in out
     assert "on dev rows that did not choose it" in out
     status, out, err = command("evaluate", "models/pair.tuner", "--json")
     assert status == 0, err

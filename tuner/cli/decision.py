@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuner.formatting import percent, value
+from tuner.formatting import percent, quoted, value
 
 if TYPE_CHECKING:
     from tuner.modeling import Model
@@ -29,7 +29,8 @@ def threshold_text(model: Model) -> str:
     assert decision is not None
     assert decision.threshold is not None
     at, calibrated = decision.threshold, "" if decision.calibration is None else " calibrated"
-    return f"threshold: {model.metadata.class_names[at.positive]} from a{calibrated} probability of {at.value:.4g} on"
+    name = quoted(model.metadata.class_names[at.positive])
+    return f"threshold: class {name} from a{calibrated} probability of {at.value:.4g} on"
 
 
 def decision_lines(model: Model, *, with_curve: bool) -> list[str]:
@@ -41,7 +42,7 @@ def decision_lines(model: Model, *, with_curve: bool) -> list[str]:
     if decision.threshold is None:
         return lines
     at = decision.threshold
-    rows = f"{decision.rows:,} dev rows, {at.rows:,} of them {model.metadata.class_names[at.positive]}"
+    rows = f"{decision.rows:,} dev rows, {at.rows:,} of that class"
     lines.append(f"{threshold_text(model)}, chosen for {at.goal} on {rows}")
     if with_curve:
         lines += _curve_lines(at.curve, at.value, at.goal.partition(">")[0])

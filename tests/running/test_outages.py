@@ -222,7 +222,7 @@ def test_a_signal_is_heard_while_the_server_does_not_answer(
             os.kill(pid, signal.SIGSTOP)
         time.sleep(3)
     began = time.monotonic()
-    engine = sa.create_engine(server.url)
+    engine = sa.create_engine(server.url, poolclass=sa.pool.NullPool)
     with engine.connect() if fault == "locked" else nullcontext() as connection:
         if connection is not None:
             connection.execute(sa.text("SELECT * FROM tuner_claims FOR UPDATE"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -27,7 +26,6 @@ from tuner.modeling import (
     LearningCurveTask,
     Model,
     NumberEvaluation,
-    can_shuffle,
     decide,
     evaluate,
     fit_custom_model,
@@ -35,8 +33,8 @@ from tuner.modeling import (
     fit_ensemble,
     fit_model,
     load_model,
-    measure_columns,
     measure_learning_curve,
+    train_and_measure_columns,
 )
 from tuner.reporting import (
     Condition,
@@ -348,27 +346,10 @@ class Study:
         rises, with its 95% interval.  `seconds`: for all of it; a trial that took more than half of them is not trained
         again.  `allow_trainers`: as for `train`.  Raises a TunerError if that, or the data, does not allow it.
         """
-        start = time.monotonic()
         record, dataset = load_searched(self._place, self._dataset)
-        trial = record.best
-        if not can_shuffle(dataset):
-            raise UsageError(f"study {self.name!r} has pixels or a single column, whose importance says nothing")
-        if trial is not None and seconds is not None and (trial.seconds or 0) > seconds / 2:
-            raise UsageError(
-                f"training trial {trial.number} again would take more than half of {seconds:.2g} seconds, a tenth of "
-                "the search"
-            )
-        model = self.train(trial=None if trial is None else trial.number, allow_trainers=allow_trainers)
-        assert trial is not None  # train raised
         definition = parse_definition(record.definition, f"study {self.name!r}")
-        return measure_columns(
-            record,
-            dataset,
-            trial,
-            model,
-            definition.diagnosis.threshold(record.unit),
-            lambda: seconds is not None and time.monotonic() - start > seconds,
-        )
+        trainer = self._trainer(definition, allow_trainers)
+        return train_and_measure_columns(record, dataset, definition, trainer, seconds)
 
     @translating_system_errors()
     def odd_rows(self, kind: Literal["duplicates", "outliers"]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from tests.modeling.conftest import searched
 from tests.running.conftest import command
 from tuner.cli import report_command
 from tuner.errors import UsageError
-from tuner.modeling import measure_columns
+from tuner.modeling.columns import measure_columns
 from tuner.reporting.columns import columns_sentence
 from tuner.workspace import find_searched, load_searched
 

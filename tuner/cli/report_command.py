@@ -136,9 +136,9 @@ def _columns(report: Report, study: str, storage: str | None) -> ColumnUse | str
 
     None where that says nothing: without a trial, or of pixels.
     """
-    import tuner
-    from tuner.modeling import can_shuffle
+    from tuner.modeling import can_shuffle, train_and_measure_columns
     from tuner.reporting import kept_columns
+    from tuner.workspace import find_searched, trainer_to_train
 
     best = report.best
     if best is None or report.dataset is None or not can_shuffle(report.dataset):
@@ -152,7 +152,8 @@ def _columns(report: Report, study: str, storage: str | None) -> ColumnUse | str
             "study.columns() takes the time that it needs"
         )
     try:
-        return tuner.load_study(study, storage=storage).columns(seconds=seconds)
+        trainer = trainer_to_train(find_searched(study, storage)[0], report.definition, ())
+        return train_and_measure_columns(report.record, report.dataset, report.definition, trainer, seconds)
     except TunerError as error:
         return str(error).rstrip(".")
 

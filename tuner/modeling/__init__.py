@@ -1,6 +1,6 @@
 """The chosen network: fit, save, evaluate, predict, export, and measure its learning curve."""
 
-from tuner.modeling.columns import can_shuffle, measure_columns
+from tuner.modeling.columns import can_shuffle, train_and_measure_columns
 from tuner.modeling.custom_fit import fit_custom_model
 from tuner.modeling.deciding import DecisionRequest, decide, fit_deciding
 from tuner.modeling.ensembling import USUAL_SIZE, fit_ensemble
@@ -35,9 +35,9 @@ __all__ = [
     "fit_model",
     "is_predictions",
     "load_model",
-    "measure_columns",
     "measure_learning_curve",
     "onnx_inputs",
     "predict_file",
     "replaced_by",
+    "train_and_measure_columns",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,10 +13,15 @@ from threadpoolctl import threadpool_limits
 
 from tuner.analysis import ColumnUse, ShuffledColumns, correlated_columns, error_increase
 from tuner.data import Dataset, Encoding
+from tuner.errors import UsageError
 from tuner.inputs import Inputs
+from tuner.modeling.custom_fit import fit_custom_model
+from tuner.modeling.fitting import FitRequest, chosen_trial, fit_model
 from tuner.modeling.model import Model
 from tuner.storage import StudyRecord, TrialRecord
-from tuner.trial import losses_of
+from tuner.study import StudyDefinition
+from tuner.trainers import CustomTrainer, Trainer
+from tuner.trial import losses_of, trial_settings
 
 SHUFFLES = 5
 MOST_ROWS = 5000
@@ -37,6 +43,33 @@ def _inputs_of(encoding: Encoding) -> dict[str, list[int]]:
         if column.features:
             places.setdefault(column.source, []).extend(feature.position for feature in column.features)
     return places
+
+
+def train_and_measure_columns(
+    record: StudyRecord, dataset: Dataset, definition: StudyDefinition, trainer: Trainer, seconds: float | None = None
+) -> ColumnUse:
+    """Train the best trial again, and measure its columns, in ``seconds`` if given.
+
+    Raises UsageError where that is too little, or the columns say nothing, and a TunerError where it cannot be trained.
+    """
+    start, trial = time.monotonic(), chosen_trial(record, None)
+    if not can_shuffle(dataset):
+        raise UsageError(f"study {record.name!r} has pixels or a single column, whose importance says nothing")
+    if seconds is not None and (trial.seconds or 0) > seconds / 2:
+        raise UsageError(
+            f"training trial {trial.number} again would take more than half of {seconds:.2g} seconds, a tenth of "
+            "the search"
+        )
+    settings, request = trial_settings(definition, record.facts), FitRequest(trial=trial.number)
+    model: Model
+    if isinstance(trainer, CustomTrainer):
+        model = fit_custom_model(record, dataset, settings, request, trainer)
+    else:
+        model = fit_model(record, dataset, settings, request)
+    threshold = definition.diagnosis.threshold(record.unit)
+    return measure_columns(
+        record, dataset, trial, model, threshold, lambda: seconds is not None and time.monotonic() - start > seconds
+    )
 
 
 def measure_columns(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
@@ -28,10 +29,9 @@ from tuner.modeling import (
     NumberEvaluation,
     decide,
     evaluate,
-    fit_custom_model,
     fit_deciding,
     fit_ensemble,
-    fit_model,
+    fit_trial,
     load_model,
     measure_learning_curve,
     train_and_measure_columns,
@@ -216,12 +216,7 @@ class Study:
         )
         settings = trial_settings(definition, record.facts)
         trainer = self._trainer(definition, allow_trainers)
-
-        def fit(request: FitRequest) -> Model:
-            if isinstance(trainer, CustomTrainer):
-                return fit_custom_model(record, dataset, settings, request, trainer)
-            return fit_model(record, dataset, settings, request)
-
+        fit = partial(fit_trial, record, dataset, settings, trainer)
         return fit_deciding(fit, request, wanted, record, dataset, settings)
 
     def _ensemble(

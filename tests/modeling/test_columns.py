@@ -86,5 +86,5 @@ def test_report_measures_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
     page = (place / "reports" / "mixed" / "report.html").read_text("utf-8")
     assert '<section id="columns">' in page
     assert "strongly correlated columns" in (place / "reports" / "mixed" / "report.md").read_text("utf-8")
-    monkeypatch.setattr(tuner.Study, "columns", None)
+    monkeypatch.setattr("tuner.modeling.train_and_measure_columns", None)
     assert summary()["columns"] == columns

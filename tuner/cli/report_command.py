@@ -136,7 +136,7 @@ def _columns(report: Report, study: str, storage: str | None) -> ColumnUse | str
 
     None where that says nothing: without a trial, or of pixels.
     """
-    from tuner.modeling import can_shuffle, train_and_measure_columns
+    from tuner.modeling import can_shuffle, takes_too_long, train_and_measure_columns
     from tuner.reporting import kept_columns
     from tuner.workspace import find_searched, trainer_to_train
 
@@ -146,7 +146,7 @@ def _columns(report: Report, study: str, storage: str | None) -> ColumnUse | str
     if kept := kept_columns(report.earlier, report.record):
         return kept
     seconds = sum(trial.seconds or 0.0 for trial in report.record.trials) / TENTH
-    if (best.seconds or 0.0) > seconds / 2:
+    if takes_too_long(best, seconds):
         return (
             f"training trial {best.number} again would take more than half of a tenth of the search's time. In Python "
             "study.columns() takes the time that it needs"

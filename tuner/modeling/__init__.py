@@ -1,7 +1,7 @@
 """The chosen network: fit, save, evaluate, predict, export, and measure its learning curve."""
 
-from tuner.modeling.columns import can_shuffle, train_and_measure_columns
-from tuner.modeling.custom_fit import fit_custom_model
+from tuner.modeling.columns import can_shuffle, takes_too_long, train_and_measure_columns
+from tuner.modeling.custom_fit import fit_trial
 from tuner.modeling.deciding import DecisionRequest, decide, fit_deciding
 from tuner.modeling.ensembling import USUAL_SIZE, fit_ensemble
 from tuner.modeling.evaluating import Evaluation, NumberEvaluation, evaluate, evaluate_file
@@ -29,15 +29,16 @@ __all__ = [
     "evaluate",
     "evaluate_file",
     "export_onnx",
-    "fit_custom_model",
     "fit_deciding",
     "fit_ensemble",
     "fit_model",
+    "fit_trial",
     "is_predictions",
     "load_model",
     "measure_learning_curve",
     "onnx_inputs",
     "predict_file",
     "replaced_by",
+    "takes_too_long",
     "train_and_measure_columns",
 ]

@@ -15,12 +15,12 @@ from tuner.analysis import ColumnUse, ShuffledColumns, correlated_columns, error
 from tuner.data import Dataset, Encoding
 from tuner.errors import UsageError
 from tuner.inputs import Inputs
-from tuner.modeling.custom_fit import fit_custom_model
-from tuner.modeling.fitting import FitRequest, chosen_trial, fit_model
+from tuner.modeling.custom_fit import fit_trial
+from tuner.modeling.fitting import FitRequest, chosen_trial
 from tuner.modeling.model import Model
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
-from tuner.trainers import CustomTrainer, Trainer
+from tuner.trainers import Trainer
 from tuner.trial import losses_of, trial_settings
 
 SHUFFLES = 5
@@ -45,6 +45,11 @@ def _inputs_of(encoding: Encoding) -> dict[str, list[int]]:
     return places
 
 
+def takes_too_long(trial: TrialRecord, seconds: float) -> bool:
+    """Whether training a trial again would leave its columns less than half of the time."""
+    return (trial.seconds or 0.0) > seconds / 2
+
+
 def train_and_measure_columns(
     record: StudyRecord, dataset: Dataset, definition: StudyDefinition, trainer: Trainer, seconds: float | None = None
 ) -> ColumnUse:
@@ -55,17 +60,11 @@ def train_and_measure_columns(
     start, trial = time.monotonic(), chosen_trial(record, None)
     if not can_shuffle(dataset):
         raise UsageError(f"study {record.name!r} has pixels or a single column, whose importance says nothing")
-    if seconds is not None and (trial.seconds or 0) > seconds / 2:
-        raise UsageError(
-            f"training trial {trial.number} again would take more than half of {seconds:.2g} seconds, a tenth of "
-            "the search"
-        )
-    settings, request = trial_settings(definition, record.facts), FitRequest(trial=trial.number)
-    model: Model
-    if isinstance(trainer, CustomTrainer):
-        model = fit_custom_model(record, dataset, settings, request, trainer)
-    else:
-        model = fit_model(record, dataset, settings, request)
+    if seconds is not None and takes_too_long(trial, seconds):
+        raise UsageError(f"training trial {trial.number} again would take more than half of {seconds:.2g} seconds")
+    model = fit_trial(
+        record, dataset, trial_settings(definition, record.facts), trainer, FitRequest(trial=trial.number)
+    )
     threshold = definition.diagnosis.threshold(record.unit)
     return measure_columns(
         record, dataset, trial, model, threshold, lambda: seconds is not None and time.monotonic() - start > seconds

@@ -25,17 +25,27 @@ from tuner.modeling.fitting import (
     alike_rows,
     dev_estimate,
     dev_spread,
+    fit_model,
     share_of_rows,
     stored_errors,
     train_estimate,
     trains_on_all,
 )
 from tuner.modeling.metadata import ErrorMetadata, new_metadata
-from tuner.modeling.model import Repetition
+from tuner.modeling.model import Model, Repetition
 from tuner.outcomes import TrialState
 from tuner.storage import NetworkRecord, Outcome, StudyRecord, TrialRecord
-from tuner.trainers import CustomTrainer, TrialError, TrialRequest
+from tuner.trainers import CustomTrainer, Trainer, TrialError, TrialRequest
 from tuner.trial import TrialSettings, dev_layout, trial_seed
+
+
+def fit_trial(
+    record: StudyRecord, dataset: Dataset, settings: TrialSettings, trainer: Trainer, request: FitRequest
+) -> Model:
+    """Train the model of a trial as its trainer does: the study's own network, or a custom one.  Raises UsageError."""
+    if isinstance(trainer, CustomTrainer):
+        return fit_custom_model(record, dataset, settings, request, trainer)
+    return fit_model(record, dataset, settings, request)
 
 
 def fit_custom_model(

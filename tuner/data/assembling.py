@@ -133,17 +133,13 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     dev = tuple(Selection("source", rows) for rows in split.dev) or (_all_rows("dev", every_y),)
     seen = split.train[0] if len(train) == 1 else np.sort(np.concatenate(split.dev))
     columns = decide_kinds(tables["source"], seen, settings)
-    unit = SHARE
+    where = f"{source.where}, column {quoted(target)}"
     if class_names:
-        notices += alike_classes(class_names)
-        notices += missing_classes(class_names, [y[rows] for rows in split.train])
-        if settings.target_transform not in (None, "none"):
-            raise DataError(
-                f"{source.where}, column {quoted(target)}: [data] target_transform is of numbers to predict, and the "
-                f"target has classes; leave it out{'' if settings.task else f', or {AS_NUMBERS}'}"
-            )
+        _refuse_transform(where, settings)
+        unit = SHARE
+        notices += [*alike_classes(class_names), *missing_classes(class_names, [y[rows] for rows in split.train])]
     else:
-        unit, of_unit = unit_of(f"{source.where}, column {quoted(target)}", every_y["source"][seen], settings)
+        unit, of_unit = unit_of(where, every_y["source"][seen], settings)
         notices += of_unit
     if weights:
         notices.append(_weights_note(special["weight"], [weights[each.table][each.rows] for each in dev]))
@@ -174,6 +170,15 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
         notices=(*notices, *(notice for table in typed.values() for notice in table.notices)),
         unit=unit,
     )
+
+
+def _refuse_transform(where: str, settings: DataSettings) -> None:
+    """Refuse a transform of a target that has classes."""
+    if settings.target_transform not in (None, "none"):
+        raise DataError(
+            f"{where}: [data] target_transform is of numbers to predict, and the target has classes; leave it "
+            f"out{'' if settings.task else f', or {AS_NUMBERS}'}"
+        )
 
 
 def _targets(

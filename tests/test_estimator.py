@@ -29,7 +29,11 @@ REPEATED = {
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-@parametrize_with_checks([tuner.Classifier(), tuner.Regressor(trials=1)], expected_failed_checks=lambda _: REPEATED)
+@parametrize_with_checks(
+    # One trial drawn without a seed diverges now and then.
+    [tuner.Classifier(random_state=0), tuner.Regressor(trials=1, random_state=0)],
+    expected_failed_checks=lambda _: REPEATED,
+)
 def test_it_passes_scikit_learns_checks(estimator: Any, check: Any) -> None:
     """All of ``check_estimator``, each as a test."""
     check(estimator)

@@ -136,7 +136,11 @@ class _SearchEstimator(BaseEstimator):  # type: ignore[misc]
         record = read_prepared(opened)
         if record.best is None:
             diverged = record.count().diverged
-            why = f"all {diverged} trials diverged" if diverged else f"none was complete within {self.timeout} s"
+            why = (
+                f"all {diverged} trials diverged; ask for more trials"
+                if diverged
+                else f"none was complete within {self.timeout} s"
+            )
             raise SearchError(f"{type(self).__name__}: no usable trial: {why}")
         self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))
         on_all = opened.definition.data.folds is None

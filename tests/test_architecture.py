@@ -1,11 +1,10 @@
 """The plan of the rooms, compared with the actual imports."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-PACKAGE = Path(__file__).parents[1] / "tuner"
+from tests.sources import MODULES, PACKAGE, name_of, tree_of
 
 FLOORS = {
     "decisions": -2,
@@ -46,10 +45,13 @@ FLOORS = {
     "cli": 7,
 }
 
-OPTUNA_ROOMS = {"study", "storage", "running", "reporting"}
-SQLALCHEMY_ROOMS = {"storage"}
-
-MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+ROOMS_OF = {
+    "optuna": {"study", "storage", "running", "reporting"},
+    "sqlalchemy": {"storage"},
+    "alembic": {"storage"},
+}
+"""The rooms that may import a library."""
+NOT_FOR_NN = ("pandas", "scipy", "sklearn", "rich", "typer", "pydantic")
 
 
 def room_of(path: Path) -> str:
@@ -61,7 +63,7 @@ def imports_of(path: Path) -> list[tuple[int, str]]:
     """Every imported module as (line, absolute dotted name); relative imports are resolved."""
     found = []
     package = ("tuner", *path.relative_to(PACKAGE).parts[:-1])
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -71,36 +73,41 @@ def imports_of(path: Path) -> list[tuple[int, str]]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_down_only(path: Path) -> None:
+def imports() -> Iterator[tuple[str, str, str]]:
+    """Every import of the package: the room, ``file:line`` and the name that is imported."""
+    for path in MODULES:
+        for line, name in imports_of(path):
+            yield room_of(path), f"{name_of(path)}:{line} imports {name}", name
+
+
+def floor_of(name: str) -> int | None:
+    """The floor of the room that an imported name is from."""
+    top, _, rest = name.partition(".")
+    return FLOORS.get(rest.partition(".")[0]) if top == "tuner" else None
+
+
+def test_imports_go_down_only() -> None:
     """A module imports only from lower floors or from its own room."""
-    room = room_of(path)
-    for line, name in imports_of(path):
-        parts = name.split(".")
-        if parts[0] != "tuner" or room in {"__init__", "__main__"}:
-            continue
-        target = parts[1] if len(parts) > 1 else "__init__"
-        if target not in FLOORS or target == room:
-            continue
-        assert FLOORS[target] < FLOORS[room], f"{path}:{line}: floor {FLOORS[room]} imports {name}"
+    places = [
+        place
+        for room, place, name in imports()
+        if room not in {"__init__", "__main__"}
+        and not f"{name}.".startswith(f"tuner.{room}.")
+        and (floor := floor_of(name)) is not None
+        and floor >= FLOORS[room]
+    ]
+    assert places == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_libraries_stay_in_their_rooms(path: Path) -> None:
-    """Optuna, SQLAlchemy and the network's NumPy-only rule keep to the rooms that own them."""
-    room = room_of(path)
-    for line, name in imports_of(path):
-        top = name.split(".")[0]
-        if top == "optuna":
-            assert room in OPTUNA_ROOMS, f"{path}:{line}: optuna outside its rooms"
-        if top in {"sqlalchemy", "alembic"}:
-            assert room in SQLALCHEMY_ROOMS, f"{path}:{line}: SQL outside storage"
-        if (
-            room == "nn"
-            and not name.startswith("scipy.sparse.")
-            and top in {"pandas", "scipy", "sklearn", "rich", "typer", "pydantic"}
-        ):
-            raise AssertionError(f"{path}:{line}: nn is NumPy and scipy.sparse only, found {name}")
+def test_libraries_stay_in_their_rooms() -> None:
+    """Optuna, SQLAlchemy and the network's rule of NumPy and ``scipy.sparse`` only keep to the rooms that own them."""
+    places = [
+        place
+        for room, place, name in imports()
+        if room not in ROOMS_OF.get(name.partition(".")[0], {room})
+        or (room == "nn" and name.startswith(NOT_FOR_NN) and not name.startswith("scipy.sparse."))
+    ]
+    assert places == []
 
 
 def test_no_module_leads_back_to_itself() -> None:
@@ -131,7 +138,7 @@ def test_no_two_classes_share_a_name() -> None:
     """A name says which concept is meant, wherever it is read."""
     homes: dict[str, list[str]] = {}
     for path in MODULES:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef):
-                homes.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+                homes.setdefault(node.name, []).append(name_of(path))
     assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}

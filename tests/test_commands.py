@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-import tuner
+from tests.sources import MODULES, name_of, tree_of
 from tuner.cli.app import COMMANDS
 from tuner.commands import STORAGE_FROM_ENVIRONMENT, command_text, study_words
+from tuner.errors import UsageError
 from tuner.workspace import read_record
 
-TREES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(Path(tuner.__path__[0]).rglob("*.py"))}
 BY_HAND = re.compile(rf"\btuner (?:(?:{'|'.join(COMMANDS)})(?: [\w.=/-]+)*? [\w.=/-]*)?(?:\{{|%s)")
 """A command with a place for a name in it, as f-strings, ``format`` and ``%`` have them."""
 NOT_COMMANDS = {"tuner {", "tuner refine from study {"}
@@ -41,7 +41,7 @@ def by_hand(tree: ast.AST) -> list[tuple[int, str]]:
 
 def test_every_printed_command_is_made_in_one_place() -> None:
     """``command_text`` quotes; what is spelled otherwise breaks at a name with a space."""
-    assert {str(path): found for path, tree in TREES.items() if (found := by_hand(tree))} == {}
+    assert {name_of(path): found for path in MODULES if (found := by_hand(tree_of(path)))} == {}
 
 
 @pytest.mark.parametrize(
@@ -106,5 +106,5 @@ def test_a_study_is_named_so_that_a_command_finds_it(
 def test_an_error_names_a_command_that_works_with_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here of a study that is nowhere."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(tuner.errors.UsageError, match=r"tuner search 'no such study\.csv' --target COLUMN"):
+    with pytest.raises(UsageError, match=r"tuner search 'no such study\.csv' --target COLUMN"):
         read_record("no such study")

@@ -2,19 +2,17 @@
 
 import ast
 import json
-from pathlib import Path
 
 import pytest
 
+from tests.sources import MODULES, name_of, tree_of
 from tuner import outcomes
 from tuner.outcomes import FailureCause, Level, StopReason, TrialState, Verdict
 
-PACKAGE = Path(outcomes.__file__).parent
 ENUMS = (TrialState, StopReason, FailureCause, Level, Verdict)
 TEXTS = {str(member) for enum in ENUMS for member in enum}
 NAMES = {"state", "stop_reason", "reason", "level", "verdict"}
 """What holds an outcome: keywords and names that no literal is assigned to."""
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "outcomes.py")
 
 
 def literals(node: ast.AST | None) -> list[str]:
@@ -58,13 +56,16 @@ def suspects(tree: ast.AST) -> list[tuple[int, str]]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_outcomes_are_compared_as_enums(path: Path) -> None:
-    """No module spells a state, reason, level or verdict where it compares or sets one."""
-    found = suspects(ast.parse(path.read_text(encoding="utf-8")))
-    assert [
-        f"{path}:{line}: {text!r}, expected a member of tuner.outcomes" for line, text in found if text in TEXTS
-    ] == []
+def test_outcomes_are_compared_as_enums() -> None:
+    """No module but their own spells a state, reason, level or verdict where it compares or sets one."""
+    places = [
+        f"{name_of(path)}:{line}: {text!r}, expected a member of tuner.outcomes"
+        for path in MODULES
+        if path.name != "outcomes.py"
+        for line, text in suspects(tree_of(path))
+        if text in TEXTS
+    ]
+    assert places == []
 
 
 def test_the_search_for_literals_finds_them() -> None:

@@ -4,7 +4,6 @@ import ast
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(HERE.rglob("*.py"))}
 THEIRS = {"test_it_passes_scikit_learns_checks"}
 """Tests whose assertions stand in somebody else's library."""
 
@@ -14,14 +13,18 @@ def functions_of(tree: ast.Module) -> list[ast.FunctionDef]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
 
 
-def asserts(function: ast.FunctionDef, helpers: set[str]) -> bool:
-    """Whether it has an ``assert``, expects an error or a warning, or calls one of the helpers or an ``assert_…``."""
-    calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+def checks_of(function: ast.FunctionDef) -> set[str]:
+    """The names of what it calls, and ``assert`` where it has one."""
+    nodes = list(ast.walk(function))
+    calls = [node.func for node in nodes if isinstance(node, ast.Call)]
     names = {node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "") for node in calls}
-    return (
-        any(isinstance(node, ast.Assert) for node in ast.walk(function))
-        or bool(names & (helpers | {"raises", "warns"}))
-        or any(name.startswith("assert_") for name in names)
+    return names | {"assert" for node in nodes if isinstance(node, ast.Assert)}
+
+
+def asserts(checks: set[str], helpers: set[str]) -> bool:
+    """Whether these are an ``assert``, an expected error or warning, one of the helpers, or an ``assert_…``."""
+    return bool(checks & (helpers | {"assert", "raises", "warns"})) or any(
+        name.startswith("assert_") for name in checks
     )
 
 
@@ -33,12 +36,14 @@ def from_other_files(tree: ast.Module) -> set[str]:
 
 def test_every_test_asserts_something() -> None:
     """Itself, or by a helper of its own file or imported from another file of the tests."""
-    ours = {path: {one.name for one in functions_of(tree) if asserts(one, set())} for path, tree in TREES.items()}
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(HERE.rglob("*.py"))}
+    checks = {path: [(one, checks_of(one)) for one in functions_of(tree)] for path, tree in trees.items()}
+    ours = {path: {one.name for one, names in those if asserts(names, set())} for path, those in checks.items()}
     everywhere = set().union(*ours.values())
     silent = {
         one.name: f"{path.relative_to(HERE)}:{one.lineno}"
-        for path, tree in TREES.items()
-        for one in functions_of(tree)
-        if one.name.startswith("test_") and not asserts(one, ours[path] | from_other_files(tree) & everywhere)
+        for path, those in checks.items()
+        for one, names in those
+        if one.name.startswith("test_") and not asserts(names, ours[path] | from_other_files(trees[path]) & everywhere)
     }
     assert silent.keys() == THEIRS, silent

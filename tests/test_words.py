@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.sources import MODULES, name_of, tree_of
 
 TOP = Path(__file__).parents[1]
 ROOTS = (
@@ -66,11 +69,13 @@ FOLDERS = ("tuner", "docs", "tests", "examples", "benchmarks", "studies", ".gith
 KINDS = {".py", ".md", ".html", ".js", ".css", ".toml", ".yml", ".json", ".txt"}
 
 
-def texts() -> list[Path]:
-    """Every text of the project that a person wrote."""
+@cache
+def texts() -> dict[Path, str]:
+    """Every text of the project that a person wrote, in lower case."""
     inside = (path for folder in FOLDERS for path in (TOP / folder).rglob("*"))
     found = [*TOP.glob("*"), *inside]
-    return [path for path in found if path.suffix in KINDS and path.name not in KEPT and ".venv" not in str(path)]
+    kept = (path for path in found if path.suffix in KINDS and path.name not in KEPT and ".venv" not in str(path))
+    return {path: path.read_text(encoding="utf-8").lower() for path in kept}
 
 
 @pytest.mark.parametrize(("pattern", "better"), RETIRED.items(), ids=list(RETIRED.values()))
@@ -79,8 +84,9 @@ def test_a_retired_term_is_not_used(pattern: str, better: str) -> None:
     term = re.compile(pattern)
     places = [
         f"{path.relative_to(TOP)}:{number}: {found.group()!r}"
-        for path in texts()
-        for number, line in enumerate(path.read_text(encoding="utf-8").lower().splitlines(), 1)
+        for path, text in texts().items()
+        if term.search(text)
+        for number, line in enumerate(text.splitlines(), 1)
         if (found := term.search(line))
     ]
     assert not places, f"say {better}:\n" + "\n".join(places)
@@ -104,9 +110,9 @@ def names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def test_a_name_says_what_it_holds() -> None:
     """Each place with a retired name is listed."""
     places = [
-        f"{path.relative_to(TOP)}:{line}: {name}"
-        for path in (TOP / "tuner").rglob("*.py")
-        for line, name in names(ast.parse(path.read_text(encoding="utf-8")))
+        f"{name_of(path)}:{line}: {name}"
+        for path in MODULES
+        for line, name in names(tree_of(path))
         if name in RETIRED_NAMES
     ]
     assert not places, "name what it holds:\n" + "\n".join(places)

@@ -2,13 +2,10 @@
 
 import ast
 from importlib.metadata import version
-from pathlib import Path
 
 import typer
 
-import tuner
-
-PACKAGE = Path(tuner.__file__).parent
+from tests.sources import MODULES, name_of, tree_of
 
 
 def test_completions_are_made_as_before() -> None:
@@ -33,10 +30,10 @@ def test_a_group_completes_commands_as_before() -> None:
 def test_private_parts_of_typer_are_touched_in_one_module() -> None:
     """An upgrade is mended in one place."""
     found = [
-        f"{path.relative_to(PACKAGE)}:{node.lineno}"
-        for path in sorted(PACKAGE.rglob("*.py"))
+        f"{name_of(path)}:{node.lineno}"
+        for path in MODULES
         if path.name != "typer_internals.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("typer._")
     ]
     assert found == []

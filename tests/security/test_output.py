@@ -26,10 +26,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tuner
 from tests.cli.conftest import model_bytes, place, searched
 from tests.running.conftest import command
 from tests.security import SECONDS, SEED
+from tests.sources import MODULES, name_of, tree_of
 from tuner.cli import main, printing
 from tuner.cli.app import COMMANDS
 from tuner.commands import command_text
@@ -529,11 +529,7 @@ def prints(tree: ast.AST) -> Iterator[str]:
 
 def test_output_has_one_owner() -> None:
     """What prints elsewhere would not pass :func:`tuner.printable.printable`."""
-    root = Path(tuner.__path__[0]).parent
-    found = {
-        str(path.relative_to(root)): list(prints(ast.parse(path.read_text(encoding="utf-8"))))
-        for path in sorted((root / "tuner").rglob("*.py"))
-    }
+    found = {name_of(path): list(prints(tree_of(path))) for path in MODULES}
     assert {path: calls for path, calls in found.items() if calls and path not in OWNERS} == {}
 
 

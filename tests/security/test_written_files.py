@@ -15,6 +15,7 @@ import pytest
 import tuner
 from tests.cli.conftest import model_bytes, place, searched
 from tests.running.conftest import command
+from tests.sources import MODULES, PACKAGE, name_of, tree_of
 from tuner import files
 from tuner.cli.app import COMMANDS, function_name
 from tuner.errors import UsageError
@@ -342,14 +343,10 @@ def writes(tree: ast.AST) -> Iterator[str]:
 
 def test_files_are_written_in_one_place() -> None:
     """Through ``tuner/files.py``; arrays in memory (``savez`` into a buffer) are no files."""
-    root = Path(tuner.__path__[0]).parent
-    found = {
-        str(path.relative_to(root)): list(writes(ast.parse(path.read_text(encoding="utf-8"))))
-        for path in sorted((root / "tuner").rglob("*.py"))
-    }
+    found = {name_of(path): list(writes(tree_of(path))) for path in MODULES}
     left = {path: calls for path, calls in found.items() if calls and path not in OWNERS}
     assert left == {"tuner/trial.py": left.get("tuner/trial.py")}
-    assert "np.savez(buffer" in (root / "tuner/trial.py").read_text(encoding="utf-8")
+    assert "np.savez(buffer" in (PACKAGE / "trial.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("line", ['open("a", "w")', 'path.open(mode="xb")', "path.write_text(a)", "os.link(a, b)"])

@@ -7,10 +7,9 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-import tuner
+from tests.sources import MODULES, name_of, tree_of
 from tuner.storage import optuna_internals
 
-PACKAGE = Path(tuner.__file__).parent
 UPGRADE = f"Optuna {optuna.__version__} changed {{}}: mend tuner/storage/optuna_internals.py and what uses it"
 TABLES = {
     "versions": ("version_info", "version_info_id schema_version library_version"),
@@ -81,16 +80,16 @@ def test_a_trial_has_the_id_it_was_made_with() -> None:
 def private_touches(path: Path) -> list[str]:
     """Imports of Optuna's private modules, and private attributes of its objects."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("optuna") and "._" in str(node.module):
-            found.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {node.module}")
+            found.append(f"{name_of(path)}:{node.lineno} {node.module}")
         own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
         if isinstance(node, ast.Attribute) and node.attr in PRIVATE and not own:
-            found.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {node.attr}")
+            found.append(f"{name_of(path)}:{node.lineno} {node.attr}")
     return found
 
 
 def test_private_parts_of_optuna_are_touched_in_one_module() -> None:
     """An upgrade is mended in one place."""
-    others = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "optuna_internals.py"]
+    others = [path for path in MODULES if path.name != "optuna_internals.py"]
     assert [touch for path in others for touch in private_touches(path)] == []

@@ -63,7 +63,7 @@ from tuner.running import (
 from tuner.storage import EndedTrial, mask, open_database, parse_url
 from tuner.study import Definition, StudyDefinition, in_order, parse_definition
 from tuner.trainers import CustomTrainer, Trainer
-from tuner.trial import trial_settings
+from tuner.trial import data_of_trial, trial_settings
 from tuner.workspace import (
     DataInMemory,
     PreparedStudy,
@@ -265,6 +265,7 @@ class Study:
         trial = record.best
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete. Search it first")
+        dataset = data_of_trial(dataset, trial.params)
         task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed, trainer, record.facts)
         with open_database(parse_url(self._place.storage), create=False) as database:
             networks = measure_learning_curve(

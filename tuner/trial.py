@@ -88,6 +88,11 @@ class TrialResult:
     checkpoint: bytes | None = None
 
 
+def data_of_trial(dataset: Dataset, values: Mapping[str, Any]) -> Dataset:
+    """The data as a trial's networks are given them: with the numbers in the form that it chose."""
+    return dataset.in_form(values.get("numeric"))
+
+
 def draw_dev_folds(n: int, groups: np.ndarray | None, seed: int) -> np.ndarray:
     """20 random folds of the dev examples, (n,) uint8, of equal size; whole groups stay together."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(20,)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any, get_args
 
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.data import DataSettings, Encoding, dataset_from_frame
+from tuner.data import DataSettings, Encoding, dataset_from, dataset_from_frame, rows_in_memory
 from tuner.data.number_forms import BINS, FARTHEST, ROBUST_LIMIT, FittedForm, NumberForm, fit_form
 from tuner.errors import DataError
+from tuner.metrics import METRICS
 
 FORMS: tuple[NumberForm, ...] = get_args(NumberForm)
 NUMBERS = st.lists(st.floats(-1e6, 1e6).map(lambda x: round(x, 3)), min_size=5, max_size=60).filter(
@@ -139,3 +141,25 @@ def test_a_form_that_others_wrote_is_checked(change: dict[str, Any], message: st
     plain["columns"][0]["form"] |= change
     with pytest.raises(DataError, match=message):
         Encoding.from_json(plain)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_trial_has_the_form_that_it_chose(cache: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each form is that of a study with it, fold by fold and bit for bit; all are made of rows that are read once."""
+    monkeypatch.setenv("TUNER_CACHE", str(tmp_path))
+    rows = pd.DataFrame({"a": np.arange(90.0) ** 2, "b": np.arange(90.0), "y": np.arange(90) % 2})
+    settings = DataSettings(folds=3, columns={"b": {"numeric": "robust"}})
+    reader = rows_in_memory(rows, "y").reader(settings)
+    parsed: list[object] = []
+    monkeypatch.setattr(reader, "raws", lambda raws=reader.raws: parsed.append(0) or raws())
+    dataset = dataset_from(reader, cache=cache, forms=["piecewise_linear", "standardize"])
+    assert len(parsed) == 1
+    alone = dataset_from_frame(rows, "y", settings.model_copy(update={"numeric": "piecewise_linear"}), cache=False)
+    chosen = dataset.in_form("piecewise_linear").counting(METRICS["balanced_error"])
+    for part, expected in zip(chosen.parts, alone.parts, strict=True):
+        assert np.array_equal(part.train.X, expected.train.X)
+        assert np.array_equal(part.dev.X, expected.dev.X)
+    assert dataset.counting(METRICS["balanced_error"]).in_form("piecewise_linear").counted_by.name == "balanced_error"
+    assert dataset.in_form("standardize").parts is dataset.parts
+    assert dataset.in_form(None) is dataset
+    assert chosen.in_form("standardize") is chosen

@@ -25,6 +25,7 @@ max_epochs = 4
 min_updates = 10
 [space]
 hidden = { choice = ["4", "6", "5-3"] }
+numeric = { choice = ["piecewise_linear", "standardize"] }
 batch_size = 16
 [search]
 trials = 6
@@ -57,14 +58,19 @@ def test_the_probabilities_of_the_best_trials_are_averaged(place: Path, study: s
 
 
 def test_networks_of_other_shapes_answer_together(place: Path) -> None:
-    """Saved and read again, and as a graph, the model answers as before; its file keeps each trial's shape."""
+    """Saved and read again, the model answers as before; its file keeps each trial's shape and inputs.
+
+    The dev error is again that of rows which no network was trained on, with each trial's form of the numbers.
+    """
     Path("studies/layers.toml").write_text(LAYERS, encoding="utf-8")
     study, frame = tuner.search("layers"), mixed_rows(80, seed=4)
     model = study.train(ensemble_of=6)
     members = model.metadata.members or []
     assert len({member.architecture for member in members}) > 1
     assert len(model.networks) == 18
-    assert len(model.encodings) == 3
+    assert len({encoding.n_features for encoding in model.encodings}) == 2
+    dataset = load_study_data(StudyRequest("layers"))[1]
+    assert [one.error.value for one in evaluate(model, dataset)] == [model.metadata.errors["dev"].value]
     again = tuner.load_model(model.save("layers.tuner"))
     assert np.array_equal(again.predict_proba(frame), model.predict_proba(frame))
     assert again.metadata == model.metadata

@@ -52,9 +52,11 @@ def test_what_a_study_has_none_of_is_left_out() -> None:
 
 
 def test_how_networks_are_trained_is_a_fact_of_new_studies() -> None:
-    """It is written where it is so, and read again; without the keys each fold has its epoch and L1 no exact zeros."""
+    """It is written where it is so, and read again, as are the inputs of each form that trials choose from."""
     names = ("pooled_epoch", "exact_zeros", "weighs_classes", "ties_by_cost")
-    facts = StudyFacts(class_names=["a", "b"], sizes={"dev": 10}, **dict.fromkeys(names, True))
+    facts = StudyFacts(
+        class_names=["a", "b"], sizes={"dev": 10}, form_features={"robust": 9}, **dict.fromkeys(names, True)
+    )
     assert StudyFacts.from_json(facts.to_json()) == facts
 
 

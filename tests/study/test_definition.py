@@ -91,6 +91,12 @@ def test_shipped_definitions_have_one_key_per_line(path: Path) -> None:
             "flip = 0.5\ninitializer = {",
             ["space.flip", "an augmentation needs data.image = [height, width]"],
         ),
+        (
+            "initializer = {",
+            "numeric = 'bins'\ninitializer = {",
+            ["space.numeric: expected one of standardize", "'bins'"],
+        ),
+        ("initializer = {", "numeric = { uniform = [0, 1] }\ninitializer = {", ["space.numeric: expected choice"]),
         ("[network]", "[network", ["not valid TOML", "line"]),
         ("max_epochs = 100", "seeds = 3", ["training.seeds", "data.folds", "3"]),
         (
@@ -332,3 +338,19 @@ def test_a_metric_suits_the_task(tables: dict[str, dict[str, str]], found: str) 
     )
     with pytest.raises(DefinitionError, match=found):
         parse_definition(text, "a.toml")
+
+
+@pytest.mark.parametrize(
+    ("data", "network", "why"),
+    [
+        ('numeric = "robust"', "", "mutually exclusive with data.numeric"),
+        ("image = [2, 2]", "", "the pixels of an image are normalized alike"),
+        ("", 'trainer = "a:b"', "has no effect with a custom trainer; set data.numeric"),
+    ],
+)
+def test_trials_choose_the_form_of_numbers_where_nothing_else_does(data: str, network: str, why: str) -> None:
+    """The form is that of [data], of [space], or of neither."""
+    text = f'name = "x"\n[data]\nsource = "x.csv"\ntarget = "y"\n{data}\n[network]\n{network}\n[space]\n'
+    parse_definition(text, "x.toml")
+    with pytest.raises(DefinitionError, match=rf"x\.toml: space\.numeric: {why}"):
+        parse_definition(text + 'numeric = { choice = ["standardize", "quantile"] }\n', "x.toml")

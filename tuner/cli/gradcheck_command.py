@@ -29,17 +29,19 @@ def gradcheck(
     """Compare gradients with central differences, layer by layer, in the middle of the study's space."""
     from tuner.nn import Examples, output_for
     from tuner.nn.gradient_check import check_gradients
+    from tuner.trial import data_of_trial
     from tuner.workspace import StudyRequest, load_study_data
 
     source, dataset = load_study_data(StudyRequest(study, target, storage))
     definition = source.definition
     definition.require_training_again("tuner gradcheck")
     space = definition.searched_space
-    train = dataset.parts[0].train
+    middle = space.middle()
+    train = data_of_trial(dataset, middle).parts[0].train
     check = check_gradients(
         Examples(train.inputs, train.y),
         n_classes=dataset.n_classes,
-        hyperparameters=space.hyperparameters(space.middle()),
+        hyperparameters=space.hyperparameters(middle),
         seed=definition.search.seed,
         output=output_for(definition.network.output_name, is_numeric=not dataset.unit.is_share),
         penalty_per=definition.training.penalty_per,

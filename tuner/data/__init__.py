@@ -26,7 +26,7 @@ from tuner.data.loading import (
     read_rows,
     reader_of,
 )
-from tuner.data.number_forms import ROBUST_LIMIT
+from tuner.data.number_forms import FORMS, ROBUST_LIMIT, STANDARDIZE, NumericForm
 from tuner.data.reading import FileReader, RowReader, fingerprint_of
 from tuner.data.settings import DataSettings, SplitSettings
 from tuner.data.subsets import random_subset
@@ -54,9 +54,11 @@ __all__ = [
     "DATE_CYCLES",
     "DAY",
     "ENCODERS",
+    "FORMS",
     "LARGEST_INPUT",
     "MISSING",
     "ROBUST_LIMIT",
+    "STANDARDIZE",
     "ColumnSettings",
     "DataSettings",
     "Dataset",
@@ -65,6 +67,7 @@ __all__ = [
     "FileReader",
     "FittedColumn",
     "LabeledRows",
+    "NumericForm",
     "OddCell",
     "Part",
     "Reads",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -119,6 +120,7 @@ class Dataset(DatasetFacts):
     stored: the cache entry's folder; None if nothing is cached.
     reader: reads the raw rows again.
     counted_by: see Table; that of all tables.
+    forms: the same data with the numbers as inputs in each form that a trial may choose; these have none themselves.
     """
 
     parts: tuple[Part, ...]
@@ -129,6 +131,7 @@ class Dataset(DatasetFacts):
     stored: Path | None = None
     reader: RowReader | None = field(default=None, repr=False, compare=False)
     counted_by: Metric = ERROR
+    forms: Mapping[str, Dataset] = field(default_factory=dict, repr=False, compare=False)
 
     def counting(self, metric: Metric) -> Dataset:
         """Return the same data with every error that of a metric: its class weights, or its losses of rows."""
@@ -137,10 +140,19 @@ class Dataset(DatasetFacts):
             return None if table is None else replace(table, counted_by=metric)
 
         parts = tuple(Part(of(part.train), of(part.dev)) for part in self.parts)
-        unit = replace(self.unit, loss=metric.loss)
         return replace(
-            self, parts=parts, train_dev=of(self.train_dev), test=of(self.test), counted_by=metric, unit=unit
+            self,
+            parts=parts,
+            train_dev=of(self.train_dev),
+            test=of(self.test),
+            counted_by=metric,
+            unit=replace(self.unit, loss=metric.loss),
+            forms={form: dataset.counting(metric) for form, dataset in self.forms.items()},
         )
+
+    def in_form(self, form: str | None) -> Dataset:
+        """Return the same data with the numbers in one of the ``forms``; itself, if it has no other."""
+        return self if form is None else self.forms.get(form, self)
 
     @property
     def n_classes(self) -> int:

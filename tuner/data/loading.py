@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from tuner.data.cache import Store, cache_folder, read_entry
 from tuner.data.dataset import Dataset, Ints, Table
 from tuner.data.in_memory import rows_in_memory
+from tuner.data.number_forms import STANDARDIZE, NumericForm
 from tuner.data.reading import FileReader, RowReader
 from tuner.data.settings import DataSettings
 from tuner.errors import DataError
@@ -28,16 +29,27 @@ if TYPE_CHECKING:
     from tuner.data.encoding import Encoding
 
 
-def load_dataset(settings: DataSettings, folder: Path, *, cache: bool = True) -> Dataset:
+def load_dataset(
+    settings: DataSettings, folder: Path, *, cache: bool = True, forms: Collection[NumericForm] = ()
+) -> Dataset:
     """Read, split, encode and normalize what ``settings`` describe; relative paths are relative to ``folder``.
 
-    With ``cache`` the arrays are kept in the user's cache folder and mapped read-only.  Raises DataError.
+    With ``cache`` the arrays are kept in the user's cache folder and mapped read-only.  ``forms``: see ``Dataset``.
+    Raises DataError.
     """
-    return dataset_from(FileReader(settings, folder), cache=cache)
+    return dataset_from(FileReader(settings, folder), cache=cache, forms=forms)
 
 
-def dataset_from(reader: RowReader, *, cache: bool = True) -> Dataset:
+def dataset_from(reader: RowReader, *, cache: bool = True, forms: Collection[NumericForm] = ()) -> Dataset:
     """Load a dataset from a reader; inside ``with reader:`` rows are not read again."""
+    with reader:
+        dataset = _prepared(reader, cache=cache)
+        usual = reader.settings.numeric or STANDARDIZE
+        others = {form: _prepared(reader.in_form(form), cache=cache) for form in forms if form != usual}
+        return replace(dataset, forms={form: others.get(form, dataset) for form in forms})
+
+
+def _prepared(reader: RowReader, *, cache: bool) -> Dataset:
     from tuner.data.preparing import cache_key, dataset_of, prepare
 
     with reader:

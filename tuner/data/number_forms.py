@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ NumberForm = Literal["robust", "quantile", "piecewise_linear"]
 STANDARDIZE: Literal["standardize"] = "standardize"
 NumericForm = NumberForm | Literal["standardize"]
 """What a definition may say: one of these, or itself normalized."""
+FORMS: tuple[NumericForm, ...] = (STANDARDIZE, *get_args(NumberForm))
 
 ROBUST_LIMIT = 3.0
 HUGE = 1e100

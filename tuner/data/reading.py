@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tuner.data.encoders import Reads
+from tuner.data.number_forms import NumericForm
 from tuner.data.settings import DataSettings
 from tuner.errors import DataError
 from tuner.printable import visible
@@ -25,7 +27,11 @@ LOGGER = logging.getLogger("tuner.data")
 LARGE = 1 << 25
 """Bytes from which a file takes seconds to read, so that it is said."""
 
-SPLIT_KEYS = frozenset({"source", "split", "split_column", "group", "time", "folds", "seed", "image", "eyeball"})
+FITTED_KEYS = frozenset({"numeric"})
+"""Keys of [data] that the encodings alone heed, which are fitted on assembled rows."""
+SPLIT_KEYS = FITTED_KEYS | frozenset(
+    {"source", "split", "split_column", "group", "time", "folds", "seed", "image", "eyeball"}
+)
 """Keys of [data] that do not change how a file is parsed."""
 
 
@@ -105,9 +111,19 @@ class RowReader:
         """Label, split and type the rows."""
         from tuner.data.assembling import assemble
 
-        return self._once(
-            self._kept.assemblies, lambda: assemble(self.raws(), self.settings, self.fingerprint(), self.path)
+        assembly = self._once(
+            self._kept.assemblies,
+            lambda: assemble(self.raws(), self.settings, self.fingerprint(), self.path),
+            but_for=FITTED_KEYS,
         )
+        return replace(assembly, settings=self.settings)
+
+    def in_form(self, form: NumericForm) -> Self:
+        """Return a reader of the same rows whose numbers are inputs in another form; it shares what this one reads."""
+        other = copy.copy(self)
+        other.settings = self.settings.model_copy(update={"numeric": form})
+        other._kept = self._kept
+        return other
 
     def encodings(self) -> list[Encoding]:
         """Fit the encoding of each network on its training rows."""
@@ -115,9 +131,12 @@ class RowReader:
 
         return self._once(self._kept.encodings, lambda: fit_encodings(self.assemble(), self.assemble().train))
 
-    def _once(self, kept: dict[str, Made], make: Callable[[], Made]) -> Made:
-        """Return what was made with these settings, or make it; inside ``with`` it is kept."""
-        key = repr(self.settings.model_copy(update={"source": None}).described())
+    def _once(self, kept: dict[str, Made], make: Callable[[], Made], but_for: Collection[str] = ()) -> Made:
+        """Return what was made with these settings, or make it; inside ``with`` it is kept.
+
+        ``but_for``: keys of [data] that do not change it.
+        """
+        key = repr(self.settings.model_copy(update=dict.fromkeys(("source", *but_for))).described())
         with self:
             if key not in kept:
                 kept[key] = make()

@@ -21,7 +21,7 @@ from tuner.modeling.model import Model
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
 from tuner.trainers import Trainer
-from tuner.trial import losses_of, trial_settings
+from tuner.trial import data_of_trial, losses_of, trial_settings
 
 SHUFFLES = 5
 MOST_ROWS = 5000
@@ -84,6 +84,7 @@ def measure_columns(
     ``model``: that of the trial, with its networks; ``threshold``: of a gap that matters.  Columns for which there is
     no time after ``should_stop()`` are left out.
     """
+    dataset = data_of_trial(dataset, trial.params)
     shuffle = _Shuffle(dataset, model, record.dev_groups)
     of_columns = _inputs_of(model.encodings[0])
     with threadpool_limits(limits=1):

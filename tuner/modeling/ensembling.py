@@ -28,7 +28,7 @@ from tuner.modeling.metadata import ErrorMetadata, Member, new_metadata
 from tuner.modeling.model import Model
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import parse_definition
-from tuner.trial import TrialResult, TrialSettings, dev_layout, losses_of, wrong_rows
+from tuner.trial import TrialResult, TrialSettings, data_of_trial, dev_layout, losses_of, wrong_rows
 
 USUAL_SIZE = 10
 """Trials of an ensemble: in benchmarks/README.md, more lower the error no further."""
@@ -70,6 +70,7 @@ def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
 def _train_again(record: StudyRecord, dataset: Dataset, settings: TrialSettings, trial: TrialRecord) -> TrainedTrial:
     assert trial.seed is not None
     result = repeated(record, dataset, settings, trial, trial.seed)
+    dataset = data_of_trial(dataset, trial.params)
     layout = dev_layout(dataset, settings.seeds)
     each = [
         network.predict_proba(part.dev.inputs) if record.unit.is_share else network.predict(part.dev.inputs)
@@ -93,6 +94,8 @@ class _Ensemble:
         self.record, self.dataset, self.settings, self.trained = record, dataset, settings, trained
         self.definition = parse_definition(record.definition, f"study {record.name!r}")
         self.members = trained[:size]
+        each = [data_of_trial(dataset, member.trial.params) for member in self.members]
+        self.datasets = each if len({id(one) for one in each}) > 1 else each[:1]
         self.folds = len(dataset.parts)
 
     def model(self) -> Model:
@@ -108,7 +111,7 @@ class _Ensemble:
             updates=[network.updates for network in networks],
             repeated=None,
             architecture=networks[0].architecture,
-            encodings=[Encoding.from_json(each) for each in self.dataset.encodings],
+            encodings=self._encodings(),
             errors={},
             members=[
                 Member(
@@ -124,18 +127,24 @@ class _Ensemble:
         errors = self._errors(Model(metadata, thetas))
         return Model(metadata.model_copy(update={"errors": errors}), thetas)
 
+    def _encodings(self) -> list[Encoding]:
+        """The encodings that all trials share, one per part; if their inputs differ, one per network."""
+        encodings = [Encoding.from_json(each) for dataset in self.datasets for each in dataset.encodings]
+        is_shared = len(self.datasets) == 1 or self.folds > 1
+        return encodings if is_shared else [each for each in encodings for _ in range(self.settings.seeds)]
+
     def _errors(self, model: Model) -> dict[str, ErrorMetadata]:
         """Measure the errors; with folds each row by the networks that were, or were not, trained on it."""
-        trains = [part.train for part in self.dataset.parts]
+        trains = [[dataset.parts[fold].train for dataset in self.datasets] for fold in range(self.folds)]
         unit, weights = self.dataset.unit, self.dataset.dev_weights
         mean = np.mean([member.predictions for member in self.members], axis=0)
         losses = self._losses(mean, self.dataset.dev_y, weights) * (1.0 if weights is None else weights)
         dev = dev_estimate(self.dataset, [losses])
         wrong = [
-            wrong_rows(self._wrong(model, range(fold, len(model.networks), self.folds), train), train.error_weights)
-            for fold, train in enumerate(trains)
+            wrong_rows(self._wrong(model, range(fold, len(model.networks), self.folds), of), of[0].error_weights)
+            for fold, of in enumerate(trains)
         ]
-        layout, sizes = dev_layout(self.dataset, 1), [len(one) for one in trains]
+        layout, sizes = dev_layout(self.dataset, 1), [len(of[0]) for of in trains]
         share = None if unit.loss is None or dev.n_effective is None else dev.n_effective / len(losses)
         train = train_estimate(self.dataset, layout, wrong, sizes, None if unit.is_share else dev.spread, share)
         of = "this ensemble"
@@ -150,8 +159,9 @@ class _Ensemble:
             errors["dev_corrected"] = (corrected, allowing)
         if self.dataset.train_dev is not None:
             every = range(len(model.networks))
-            table = self.dataset.train_dev
-            errors["train_dev"] = (table_error(table, self._wrong(model, every, table), None, unit), "this ensemble")
+            tables = [dataset.train_dev for dataset in self.datasets if dataset.train_dev is not None]
+            error = table_error(tables[0], self._wrong(model, every, tables), None, unit)
+            errors["train_dev"] = (error, "this ensemble")
         return stored_errors(errors)
 
     def _corrected_error(self) -> float:
@@ -202,7 +212,11 @@ class _Ensemble:
         ]
         return float(np.average(corrected - measured, weights=rows))
 
-    def _wrong(self, model: Model, places: Sequence[int], table: Table) -> NDArray[Any]:
-        """Which rows some of the networks together have wrong, or their losses, (n,)."""
-        predictions = model.average(places, [table.inputs])
+    def _wrong(self, model: Model, places: Sequence[int], tables: Sequence[Table]) -> NDArray[Any]:
+        """Which rows some of the networks together have wrong, or their losses, (n,).
+
+        ``tables``: these rows, as all networks or as each trial's are given them.
+        """
+        table, each = tables[0], 1 if len(tables) == 1 else len(places) // len(tables)
+        predictions = model.average(places, [one.inputs for one in tables for _ in range(each)])
         return losses_of(table, self.dataset.unit, as_trained(model, predictions.classes), predictions.probabilities)

@@ -242,9 +242,10 @@ def out_of_fold(model: Model, dataset: Dataset, *, together: bool) -> Prediction
     asked = [range(fold, n, n_folds) for fold in range(n_folds)] if together else [range(k, k + 1) for k in range(n)]
     predictions = []
     for places in asked:
-        table, of_fold = outside[places[0] % len(outside)], dataset.parts[places[0] % n_folds].dev.rows
-        inputs = table.inputs.rows(np.searchsorted(table.rows, of_fold))
-        predictions.append(model.average(places, [inputs]))
+        of_fold = dataset.parts[places[0] % n_folds].dev.rows
+        tables = [outside[encoding] for encoding in dict.fromkeys(place % len(outside) for place in places)]
+        inputs = [table.inputs.rows(np.searchsorted(table.rows, of_fold)) for table in tables]
+        predictions.append(model.average(places, inputs))
     return Predictions.joined(predictions)
 
 

@@ -31,6 +31,7 @@ from tuner.trial import (
     TrialResult,
     TrialSettings,
     class_weights,
+    data_of_trial,
     dev_layout,
     losses_of,
     network_seeds,
@@ -113,6 +114,7 @@ class _Fit:
 
     def __post_init__(self) -> None:
         self.definition: StudyDefinition = parse_definition(self.record.definition, f"study {self.record.name!r}")
+        self.dataset = data_of_trial(self.dataset, self.trial.params)
         self.layout = dev_layout(self.dataset, self.settings.seeds)
         self.is_final = trains_on_all(self.request, self.layout)
 

@@ -304,17 +304,18 @@ class ModelMetadata(MetadataSection):
         if shape is None:
             return self
         for member in members:
-            if member.architecture.ends != shape.ends:
-                raise ValueError(f"member {member.trial} has other inputs or outputs than the model's architecture")
+            if member.architecture.answers != shape.answers:
+                raise ValueError(f"member {member.trial} has other outputs than the model's architecture")
         if shape.is_numeric != (self.numbers is not None):
             raise ValueError(
                 f"output {shape.output!r} for a model {'without' if self.numbers is None else 'with'} numbers"
             )
         if (len(self.class_names) or 1) != shape.n_classes:
             raise ValueError(f"{len(self.class_names)} class_names for a network of {shape.n_classes} classes")
-        for encoding in self.encodings:
-            if encoding.n_features != shape.n_features:
-                raise ValueError(f"an encoding of {encoding.n_features} features for {shape.n_features} inputs")
+        for network, architecture in enumerate(self.architectures):
+            n_features = self.encodings[network % len(self.encodings)].n_features
+            if n_features != architecture.n_features:
+                raise ValueError(f"an encoding of {n_features} features for {architecture.n_features} inputs")
         return self
 
     def _check_target(self) -> None:

@@ -66,9 +66,9 @@ class Architecture:
         return (self.n_features, *self.hidden, self.n_outputs)
 
     @property
-    def ends(self) -> tuple[int, int, str]:
-        """What networks that answer together have in common: inputs, classes and output."""
-        return self.n_features, self.n_classes, self.output
+    def answers(self) -> tuple[int, str]:
+        """What networks that answer together have in common: classes and output."""
+        return self.n_classes, self.output
 
     @property
     def n_layers(self) -> int:

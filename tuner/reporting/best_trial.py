@@ -55,7 +55,7 @@ def _size(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -
     hidden = best.params.get("hidden")
     searched = definition.searched_space.searched.get("hidden")
     choices = [hidden] if searched is None else [*searched.bounds]
-    sizes = n_parameters(record, definition, [hidden, *choices])
+    sizes = n_parameters(record, definition, [{**best.params, "hidden": layers} for layers in (hidden, *choices)])
     return hidden, bool(sizes[0] >= max(sizes))
 
 
@@ -87,7 +87,7 @@ def _find_fit(record: StudyRecord, definition: StudyDefinition, diagnosis: Diagn
 def _best_fitted(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -> TrialRecord | None:
     """Return the trial with the lowest train error among those with a network no larger than the best trial's."""
     others = [t for t in record.trials if t.networks and t is not best and not t.has_diverged]
-    sizes = n_parameters(record, definition, [t.params.get("hidden") for t in [best, *others]])
+    sizes = n_parameters(record, definition, [t.params for t in [best, *others]])
     return min((t for t, size in zip(others, sizes[1:], strict=True) if size <= sizes[0]), key=_lowest, default=None)
 
 

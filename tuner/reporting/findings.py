@@ -117,7 +117,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     classes = class_errors(record.dev_y, losses[place], record.class_names, weights) if has_classes else []
     weighted = metric.weighted(losses, record.dev_y, weights)
     members = tied_with_best(weighted, place, record.dev_groups)
-    sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
+    sizes = n_parameters(record, definition, [trial.params for trial in judged])
     strengths = _strengths(judged)
     has_complexity = bool(sizes.any() or strengths.size)
     competition = competition_of(record, definition, judged, losses)
@@ -342,23 +342,27 @@ def references(record: StudyRecord) -> dict[str, float | None]:
     return {"majority": majority, "logistic_regression": None, **(record.facts.references or {})}
 
 
-def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Sequence[str | None]) -> NDArray[np.int64]:
-    """Return the numbers of parameters of networks with these hidden layers ("64-32"; None: the definition's).
-
-    All 0 if the size of the trainer's models is unknown.
-    """
+def n_parameters(
+    record: StudyRecord, definition: StudyDefinition, points: Sequence[Mapping[str, Any]]
+) -> NDArray[np.int64]:
+    """Return the numbers of parameters of networks with these hyperparameters; all 0 if the trainer's are unknown."""
     if not definition.trainer_kind.has_size:
-        return np.zeros(len(hidden), dtype=np.int64)
-    sizes: dict[str | None, int] = {}
-    for layers in set(hidden):
-        sizes[layers] = network_shape(record, definition, layers).n_parameters
-    return np.array([sizes[layers] for layers in hidden], dtype=np.int64)
+        return np.zeros(len(points), dtype=np.int64)
+    made = [(point.get("hidden"), point.get("numeric")) for point in points]
+    sizes = {shape: network_shape(record, definition, *shape).n_parameters for shape in set(made)}
+    return np.array([sizes[shape] for shape in made], dtype=np.int64)
 
 
-def network_shape(record: StudyRecord, definition: StudyDefinition, hidden: str | None) -> Architecture:
-    """Return the shape of a network of tuner's own with these hidden layers ("64-32"; None: the definition's)."""
+def network_shape(
+    record: StudyRecord, definition: StudyDefinition, hidden: str | None, form: str | None
+) -> Architecture:
+    """Return the shape of a network of tuner's own with these hidden layers ("64-32"; None: the definition's).
+
+    ``form``: that of its numbers, if trials choose it.
+    """
     widths = definition.network.hidden if hidden is None else HYPERPARAMETERS["hidden"].parse(hidden)
-    n_features, n_classes = record.facts.n_features or 1, len(record.class_names) or 1
+    facts, n_classes = record.facts, len(record.class_names) or 1
+    n_features = facts.form_features.get(form or "", facts.n_features or 1)
     output = output_for(definition.network.output_name, is_numeric=not record.unit.is_share)
     return Architecture(n_features, tuple(widths), n_classes, output=output)
 

@@ -250,7 +250,8 @@ def _zeros(record: StudyRecord, definition: StudyDefinition, findings: Findings)
     best = findings.best
     if best is None or not record.facts.exact_zeros:
         return ""
-    return zeros_sentence(best, network_shape(record, definition, best.params.get("hidden")))
+    shape = network_shape(record, definition, best.params.get("hidden"), best.params.get("numeric"))
+    return zeros_sentence(best, shape)
 
 
 def _groups(record: StudyRecord, findings: Findings) -> str:

@@ -455,7 +455,7 @@ class Service:
         for path in FileReader(definition.data, source.folder).paths().values():
             if not path.is_file():  # a pipe or a device may never end
                 raise DataError(f"{path}: expected a regular file")
-        dataset = load_dataset(definition.data, source.folder)
+        dataset = load_dataset(definition.data, source.folder, forms=definition.forms)
         if dataset.fingerprint != stored.fingerprint:
             raise StorageError(f"{dataset.path} is not the file the study was made from. Copy the original file here")
         refuse_read_differently(stored.name, read_encoding(self.database, stored.study_id), dataset.encoding)

@@ -44,6 +44,7 @@ class StudyFacts:
 
     ``unit``: that of the errors; of numbers to predict, for which there are no classes, with their mean and scale.
 
+    ``n_features``: inputs of a network; ``form_features``: with each form of numbers that trials may choose.
     ``sizes``: rows in train, dev, train_dev and test; ``folder``: where the definition's relative paths begin;
     ``versions``: of Python and the libraries.
     """
@@ -51,6 +52,7 @@ class StudyFacts:
     class_names: list[str]
     sizes: dict[str, int]
     n_features: int | None = None
+    form_features: Mapping[str, int] = field(default_factory=dict)
     folder: str = ""
     notices: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
@@ -86,6 +88,7 @@ class StudyFacts:
             class_names=list(document["class_names"]),
             sizes=dict(document["sizes"]),
             n_features=document.get("n_features"),
+            form_features=document.get("form_features", {}),
             folder=document.get("folder", ""),
             notices=list(document.get("notices") or ()),
             versions=dict(document.get("versions") or {}),
@@ -111,6 +114,8 @@ class StudyFacts:
             "versions": self.versions,
             "honesty": [finding.to_dict() for finding in self.findings],
         }
+        if self.form_features:
+            document["form_features"] = dict(self.form_features)
         if self.begun is not None:
             document["from"] = {"study": self.begun.study, "trials": self.begun.trials}
             if self.begun.is_imported:

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from tuner.arguments import shown
-from tuner.data import AUGMENTATIONS, DataSettings, make_augment
+from tuner.data import AUGMENTATIONS, DataSettings, NumericForm, make_augment
 from tuner.errors import UsageError
 from tuner.formatting import bounded, some_of
 from tuner.limits import MOST_SEEDS, MOST_THREADS
@@ -444,6 +444,8 @@ class StudyDefinition(BaseModel):
                 expected = spec.check(value)
                 if expected:
                     raise ValueError(f"space.{name}: expected {expected}, got {shown(value)}")
+        if "numeric" in self.space and (why := self._one_form_misfit()):
+            raise ValueError(f"space.numeric: {why}")
         if self.data.image is None:
             for name in self.space:
                 if name in AUGMENTATIONS:
@@ -451,6 +453,14 @@ class StudyDefinition(BaseModel):
         if self.data.folds is not None and self.training.seeds > 1:
             raise ValueError(f"training.seeds: expected 1 with data.folds, got {self.training.seeds}")
         return self
+
+    def _one_form_misfit(self) -> str | None:
+        """Return why trials cannot choose the form of the numbers."""
+        if not self.trainer_kind.knows_hyperparameters:
+            return "has no effect with a custom trainer; set data.numeric"
+        if self.data.numeric is not None:
+            return "mutually exclusive with data.numeric, which is the form of all trials"
+        return None if self.data.image is None else "the pixels of an image are normalized alike; leave it out"
 
     @model_validator(mode="after")
     def _each_hidden_layer_has_its_keep_prob(self) -> StudyDefinition:
@@ -520,6 +530,11 @@ class StudyDefinition(BaseModel):
             return Space(self.space, defaults=False)
         network = {"hidden": format_hidden(self.network.hidden), "activation": self.network.activation}
         return Space({**network, **self.space})
+
+    @property
+    def forms(self) -> list[NumericForm]:
+        """The forms in which trials may have numbers as inputs; empty: the data's own alone."""
+        return _offered(self.space["numeric"]) if "numeric" in self.space else []
 
     def require_target(self, class_names: Sequence[str]) -> None:
         """Raise UsageError for keys that do not suit the target, which is a number without classes."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from tuner.data import AUGMENTATIONS
+from tuner.data import AUGMENTATIONS, FORMS, STANDARDIZE
 from tuner.formatting import bounded
 from tuner.nn import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, Hyperparameters
 from tuner.scales import SCALES, is_power_of_two
@@ -91,9 +91,9 @@ def _as_is(value: Any) -> Any:
 class HyperparameterSpec:
     """One hyperparameter: its valid values, its ranges, and what it is.
 
-    ``field``: its name in :class:`tuner.nn.Hyperparameters` (None: a data augmentation).  ``kinds``: the ranges it can
-    be searched over.  ``higher_is_simpler``: whether a larger value regularizes more (None: neither).  ``options``: the
-    names it can be, if it is a name.
+    ``field``: its name in :class:`tuner.nn.Hyperparameters` (None: one of the data, ``otherwise`` if a definition does
+    not set it).  ``kinds``: the ranges it can be searched over.  ``higher_is_simpler``: whether a larger value
+    regularizes more (None: neither).  ``options``: the names it can be, if it is a name.
     """
 
     field: str | None
@@ -104,11 +104,12 @@ class HyperparameterSpec:
     parse: Callable[[Any], Any] = _as_is
     higher_is_simpler: bool | None = None
     options: tuple[str, ...] = ()
+    otherwise: Any = 0.0
 
     @property
     def default(self) -> Any:
         """The value if a definition does not set it."""
-        return getattr(Hyperparameters(), self.field) if self.field else 0.0
+        return getattr(Hyperparameters(), self.field) if self.field else self.otherwise
 
 
 _SCALES = ("log_uniform", "uniform", "choice")
@@ -201,6 +202,14 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
     ),
     "normalization": _named(
         "normalization", NORMALIZATIONS, "normalization of each hidden layer before its activation, over a mini-batch"
+    ),
+    "numeric": HyperparameterSpec(
+        None,
+        _one_of(FORMS),
+        ("choice",),
+        "form in which numbers are inputs, for all columns without one of their own in [data.columns]",
+        options=FORMS,
+        otherwise=STANDARDIZE,
     ),
     **{
         name: HyperparameterSpec(

@@ -15,6 +15,7 @@ from tuner.study import StudyDefinition
 from tuner.trainers.trainer import ALWAYS_FREE, Estimate, Interrupted, TrialError, TrialRequest, memory_used
 from tuner.trial import (
     TrialResult,
+    data_of_trial,
     dev_layout,
     draw_dev_folds,
     rows_of_error,
@@ -38,14 +39,15 @@ class OwnNetwork:
         result = self.train(request)
         if result.stop_reason == StopReason.INTERRUPTED:
             return Interrupted(result.checkpoint)
-        return _outcome(result, request.dataset)
+        return _outcome(result, data_of_trial(request.dataset, request.values))
 
     def train(self, request: TrialRequest) -> TrialResult:
         """The same, with the trained networks themselves.  Raises TrialError if the memory cannot hold them."""
         hyperparameters = self.definition.searched_space.hyperparameters(request.values)
-        self._refuse_too_large(request.dataset, hyperparameters)
+        dataset = data_of_trial(request.dataset, request.values)
+        self._refuse_too_large(dataset, hyperparameters)
         return run_trial(
-            request.dataset,
+            dataset,
             hyperparameters,
             request.settings,
             seed=request.seed,

@@ -115,7 +115,8 @@ class Trainer(Protocol):
 
 def memory_used(dataset: Dataset) -> dict[str, int]:
     """Bytes of the data, and of this process at its peak, as :class:`Estimate` names them."""
-    tables = [table for part in dataset.parts for table in (part.train, part.dev)]
+    every = {id(each): each for each in (dataset, *dataset.forms.values())}.values()
+    tables = [table for each in every for part in each.parts for table in (part.train, part.dev)]
     return {
         "data_bytes": sum(table.inputs.nbytes + table.y.nbytes for table in tables),
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_PER_UNIT,

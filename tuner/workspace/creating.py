@@ -303,6 +303,7 @@ def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
         class_names=list(dataset.class_names),
         sizes=dataset.sizes,
         n_features=dataset.n_features,
+        form_features={form: in_form.n_features for form, in_form in dataset.forms.items()},
         folder=str(source.folder),
         notices=list(dataset.notices),
         versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},

@@ -120,7 +120,7 @@ def open_data_in_memory(
         hooks = hooks_in_force(source.definition.notify.hooks)
         with usable_rows("the rows"):
             final = reader.with_settings(rows.reader(source.definition.data).settings)
-            dataset = dataset_from(final, cache=cache)
+            dataset = dataset_from(final, cache=cache, forms=source.definition.forms)
         with closing(Located(name, source, storage_url(storage))) as located:
             study = prepare(source, dataset, located, from_study=from_study, allow_changed=allow_changed)
     return replace(study, trainer=runner, track=source.definition.search.trackers, hooks=hooks)
@@ -217,7 +217,8 @@ def _bindings(function: Callable[..., Any]) -> Iterator[tuple[str, str]]:
 
 def dataset_again(stored: StoredStudy, data: DataInMemory) -> Dataset:
     """Return the dataset of a searched study, of the rows that it was searched on.  Raises DataError for others."""
-    settings = parse_definition(stored.definition, f"study {stored.name!r}").data
+    definition = parse_definition(stored.definition, f"study {stored.name!r}")
+    settings = definition.data
     if settings.source is not None:
         raise ArgumentError(f"data: study {stored.name!r} reads its data from {settings.source}; leave data out")
     if settings.group is not None and data.groups is None:
@@ -225,7 +226,7 @@ def dataset_again(stored: StoredStudy, data: DataInMemory) -> Dataset:
     if settings.weight is not None and data.sample_weight is None:
         data = replace(data, sample_weight=settings.weight)
     with usable_rows("the rows"):
-        dataset = dataset_from(data.rows(settings.target).reader(settings))
+        dataset = dataset_from(data.rows(settings.target).reader(settings), forms=definition.forms)
     if dataset.fingerprint != stored.fingerprint:
         raise DataError(
             f"data: not the rows that study {stored.name!r} was searched on (fingerprint {dataset.fingerprint[:12]}, "

@@ -102,7 +102,7 @@ def open_study(request: StudyRequest) -> PreparedStudy:
         with located.reader_of(source) as reader:
             study = prepare(
                 source,
-                dataset_from(reader),
+                dataset_from(reader, forms=source.definition.forms),
                 located,
                 from_study=old,
                 allow_changed=request.allow_changed,
@@ -126,7 +126,7 @@ def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
     """Load the study's definition and data; nothing is written."""
     with locate(request.study, request.storage, target=request.target, data=request.data) as located:
         source, _ = _source(located, replace(request, allow_trainers=None))
-        dataset = dataset_from(located.reader_of(source))
+        dataset = dataset_from(located.reader_of(source), forms=source.definition.forms)
         source.definition.require_target(dataset.class_names)
         return source, dataset
 
@@ -139,7 +139,7 @@ def load_checked(request: StudyRequest) -> tuple[Source, Dataset, Trainer, list[
     with locate(request.study, request.storage, target=request.target, data=request.data) as located:
         source, trainer = _source(located, request)
         with located.reader_of(source) as reader:
-            dataset = dataset_from(reader)
+            dataset = dataset_from(reader, forms=source.definition.forms)
             source.definition.require_target(dataset.class_names)
             return source, dataset, trainer, [finding.to_dict() for finding in check_data_quality(dataset)]
 
@@ -312,7 +312,7 @@ def _data_of(record: StudyRecord, source: Source | None, dataset: Dataset | None
             f"study {record.name!r} was searched on data in memory. Pass them: "
             f"tuner.load_study({record.name!r}, data=…, target=…)"
         )
-    dataset = load_dataset(definition.data, folder) if dataset is None else dataset
+    dataset = load_dataset(definition.data, folder, forms=definition.forms) if dataset is None else dataset
     if dataset.fingerprint != record.fingerprint or not np.array_equal(dataset.dev_rows, record.dev_rows):
         files = " or ".join(str(file) for file in (dataset.path, definition.data.dev, definition.data.test) if file)
         raise DataError(

@@ -144,15 +144,23 @@ class Study:
             return frame_of(chosen_rows(listed, names, baseline, chosen, limit), names)
 
     @translating_system_errors()
-    def report(self, *, baseline: Baseline = None, material_gap: float | None = None) -> Report:
+    def report(
+        self, *, baseline: Baseline = None, material_gap: float | None = None, tally: str | Path | None = None
+    ) -> Report:
         """Report the current errors, gaps, verdict and next actions.
 
         `baseline`: human-level or Bayes error, a number or `{"wrong": 3, "of": 200}`; `material_gap`: the threshold
-        below which a gap does not matter.  Both override [diagnosis] of the definition.
+        below which a gap does not matter.  Both override [diagnosis] of the definition.  `tally`: a file that
+        `tuner errors --tally` wrote, with tags of wrong rows.
         """
-        record, data = read_again_with_data(self._place, self._dataset)
-        dataset = None if isinstance(data, str) else data
-        return build_report(record, baseline=baseline, material_gap=material_gap, dataset=dataset)
+        record, dataset = read_again_with_data(self._place, self._dataset)
+        return build_report(
+            record,
+            baseline=baseline,
+            material_gap=material_gap,
+            dataset=dataset,
+            tally=None if tally is None else path("tally", tally),
+        )
 
     @translating_system_errors()
     def train(

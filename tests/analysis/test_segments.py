@@ -60,3 +60,16 @@ def test_slices_of_few_or_most_rows_are_not_compared() -> None:
     assert find_segments(members[1], members, np.arange(2), rng=rng) == []
     assert find_segments(members[0], members[:0], np.arange(0), rng=rng) == []
     assert find_segments(np.ones(400), members, np.arange(2), rng=rng) == []
+
+
+def test_weights_count_as_rows() -> None:
+    """Heavy rows are no segment by their weight alone; what is wrong among few heavy rows is one, and not without."""
+    rng = np.random.default_rng(2)
+    n = 800
+    members, columns = made(rng, n, columns=2)
+    weights = np.where(members[1], 6.0, 1.0)
+    assert find_segments(rng.random(n) < 0.2, members, columns, None, weights, rng=rng) == []
+    heavy = members[1] & (rng.random(n) < 0.3)
+    losses, weights = rng.random(n) < np.where(heavy, 0.5, 0.2), np.where(heavy, 8.0, 1.0)
+    assert find_segments(losses, members, columns, None, weights, rng=rng)[0].slices == (1,)
+    assert find_segments(losses, members, columns, rng=rng) == []

@@ -109,6 +109,40 @@ def test_segments_that_are_named_add_up(place: Path, name: str) -> None:
     assert "color = red" in command("errors", name)[1]
 
 
+def test_rows_count_by_their_weights(workplace: Path) -> None:
+    """In segments, tally, ceiling and eyeball, so that they add up to the errors of the report."""
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"a": rng.normal(size=300), "region": rng.choice(["north", "south"], 300)})
+    frame["weight"] = np.where(frame["region"] == "south", 4, 1)
+    frame["class"] = np.where(frame["a"] + rng.normal(0, 0.7, 300) > 0, "yes", "no")
+    frame.to_csv("weighted.csv", index=False)
+    Path("weighted.toml").write_text(
+        'name = "weighted"\n[data]\nsource = "weighted.csv"\ntarget = "class"\nweight = "weight"\neyeball = 0.5\n'
+        '[training]\nmax_epochs = 3\nmin_updates = 0\n[search]\ntrials = 1\n[diagnosis]\nsegments = ["region"]\n',
+        "utf-8",
+    )
+    assert command("search", "weighted.toml", "--quiet")[0] == 0
+    document = json.loads(command("errors", "weighted.toml", "--tally", "tags.csv", "--json")[1])
+    best = json.loads(command("report", "weighted.toml", "--json")[1])["best"]
+    named, eyeball = document["segments"]["named"], document["eyeball"]
+    assert sum(one["dev_error"]["value"] * one["share_of_rows"] for one in named) == pytest.approx(best["dev_error"])
+    train = [
+        one["train_error"]["value"] * one["train_rows"] * {"north": 1, "south": 4}[one["segment"][9:]] for one in named
+    ]
+    rows = [one["train_rows"] * {"north": 1, "south": 4}[one["segment"][9:]] for one in named]
+    assert sum(train) / sum(rows) == pytest.approx(best["train_error"])
+    assert named[1]["dev_error"]["low"] < named[1]["dev_error"]["value"]
+    assert f"; {100 * best['dev_error']:.1f}% by weight)" in command("errors", "weighted.toml")[1]
+    table = pd.read_csv("tags.csv").assign(tag=lambda rows: rows["region"])
+    table.to_csv("tags.csv", index=False)
+    tags = json.loads(command("errors", "weighted.toml", "--tally", "tags.csv", "--json")[1])["tally"]["tags"]
+    south = table["region"].eq("south").sum() * 4
+    share = {tag["tag"]: tag["share"]["value"] for tag in tags}
+    assert share["south"] == pytest.approx(south / (south + table["region"].eq("north").sum()))
+    assert sum(tag["ceiling"]["value"] for tag in tags) == pytest.approx(best["dev_error"])
+    assert eyeball["seen"]["low"] < eyeball["seen"]["value"] < eyeball["seen"]["high"]
+
+
 def test_a_segment_of_no_column_is_refused(place: Path) -> None:
     """With the nearest name."""
     file = place / "studies" / "mixed.toml"
@@ -146,6 +180,31 @@ def test_tags_add_up(place: Path) -> None:
     assert "of the errors: without it the dev error would be" in command("errors", "mixed", "--tally", "tags.csv")[1]
 
 
+def test_the_report_shows_tags(place: Path) -> None:
+    """Page, Markdown, JSON, terminal and Python have the tally of a file; what cannot be added up is refused."""
+    command("errors", "mixed", "--tally", "tags.csv")
+    pd.read_csv("tags.csv").assign(tag="torn <label>").to_csv("tags.csv", index=False)
+    status, output, errors = command("report", "mixed", "--tally", "tags.csv")
+    assert status == 0, errors
+    folder = place / "reports" / "mixed"
+    page, text, summary = ((folder / name).read_text("utf-8") for name in ("report.html", "report.md", "summary.json"))
+    assert "torn <label> is 100.0% of the errors" in " ".join(output.split())
+    assert "<h3>Tally</h3>" in page
+    assert '<th scope="row">torn &lt;label&gt;</th>' in page
+    assert r"| torn \<label\> |" in text
+    (tag,) = json.loads(summary)["wrong_rows"]["tally"]["tags"]
+    tally = tuner.load_study("mixed").report(tally="tags.csv").tally
+    assert tally is not None
+    assert tag["share"]["low"] == tally.tags[0].share[1] < 1
+    for arguments, message in (
+        (("mixed", "--tally", "gone.csv"), "gone.csv: no such file; tuner errors mixed --tally gone.csv writes it"),
+        (("mixed", "folded", "--tally", "tags.csv"), "--tally: expected one study, got a comparison"),
+    ):
+        status, _, errors = command("report", *arguments, "--output", "other")
+        assert (status, message in errors) == (2, True), errors
+        assert not Path("other").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -181,6 +240,8 @@ def test_a_share_of_the_dev_rows_is_looked_at(place: Path) -> None:
     )
     assert seen["value"] * seen["n"] + other["value"] * other["n"] == pytest.approx(document["wrong"])
     assert command("search", "mixed")[0] == 0
+    assert command("report", "mixed")[0] == 0
+    assert "of the dev rows are shown (eyeball)" in (place / "reports" / "mixed" / "report.md").read_text("utf-8")
 
 
 def test_the_report_has_the_rows(place: Path) -> None:
@@ -197,6 +258,24 @@ def test_the_report_has_the_rows(place: Path) -> None:
     assert first["place"] in text
     study = tuner.load_study("mixed")
     assert study.report().errors()["place"].tolist() == study.errors()["place"].tolist()
+
+
+def test_a_report_says_why_it_has_no_rows(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large file the command that reads it; of a changed one what changed.  Tags of the rows are refused."""
+    monkeypatch.setattr("tuner.reporting.report.LARGEST_DATA", 1000)
+    folder = place / "reports" / "mixed"
+    assert command("report", "mixed")[0] == 0
+    text = (folder / "report.md").read_text("utf-8").replace("\\", "")
+    assert re.search(r"Not shown: mixed\.csv has [\d.]+ kB, and a report reads at most 1 kB again\.", text)
+    assert "tuner errors mixed --html reads all of it" in text
+    assert "Not shown: mixed.csv has" in (folder / "report.html").read_text("utf-8")
+    Path("tags.csv").write_text("tag,place\nx,line 2\n", "utf-8")
+    status, _, errors = command("report", "mixed", "--tally", "tags.csv")
+    assert status == 2
+    assert "tags.csv: cannot be added up in the report: mixed.csv has" in errors
+    (place / "studies" / "mixed.csv").write_text("length,class\n1,good\n", "utf-8")
+    assert command("report", "mixed")[0] == 0
+    assert "Not shown: " in (folder / "report.md").read_text("utf-8")
 
 
 def test_a_page_has_the_rows(place: Path) -> None:

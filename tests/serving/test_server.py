@@ -193,6 +193,12 @@ def test_metrics_are_those_of_the_studies(served: Served) -> None:
     assert samples["tuner_database_seconds",] > 0
 
 
+def test_a_page_says_where_its_rows_are(served: Served) -> None:
+    """The server reads no data: the command that does is named."""
+    page = ask(f"{served.url}studies/small").text
+    assert re.search(r"Not shown: the server reads no data files\. tuner report small.* writes a page", page)
+
+
 def test_pages_load_nothing_from_elsewhere(served: Served) -> None:
     """The list links to the study and shows a bad reason as text; the list of endpoints has every one of them."""
     index, endpoints = ask(served.url), ask(f"{served.url}api")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tuner.analysis.intervals import ROUNDING, Z95, ErrorEstimate
+from tuner.analysis.intervals import ROUNDING, Z95, ErrorEstimate, Spread
 from tuner.metrics import effective_rows
+from tuner.units import Unit
 
 MOST_OF_RAREST = 10.0
 RESAMPLES = 2000
@@ -154,6 +155,35 @@ def effective_losses(
     known = (Z95 / stdtrit(freedom, 0.975)) ** 2
     variance = total / n**2 * units / (units - 1)
     return float(min(known * p * (1 - p) / variance, most))
+
+
+def error_of_rows(
+    losses: NDArray[np.generic],
+    unit: Unit,
+    weights: NDArray[np.floating] | None = None,
+    groups: NDArray[np.integer] | None = None,
+    *,
+    of: int | None = None,
+) -> ErrorEstimate:
+    """Return the error of some rows, by their losses (n,), weights (n,) and groups (n,), with its interval.
+
+    ``unit``: of shares or of numbers; ``of``: the rows, of which there may be several losses each.
+    """
+    n = len(losses)
+    rows = n if of is None else of
+    if not n or not rows:
+        return ErrorEstimate.measured(0.0, 0)
+    own = None if weights is None else weights / weights.mean()
+    weighted = np.asarray(losses, dtype=np.float64) * (1.0 if own is None else own)
+    total = float(weighted.mean()) * rows
+    if not unit.is_share:
+        return ErrorEstimate.of_squares(total, rows, unit, Spread.of(weighted, groups, own))
+    effective = None
+    if groups is not None:
+        effective = min(effective_losses(weighted, groups, own), float(n)) * rows / n
+    elif own is not None:
+        effective = effective_weighted(weighted, own) * rows / n
+    return ErrorEstimate.measured(total, rows, effective)
 
 
 def effective_weighted(

@@ -3,7 +3,7 @@
 All slices are compared with all rows at once: their largest excess, in standard errors, is that of chance if losses
 that are dealt to the rows anew reach it in more than 4% of the deals (a permutation test of the largest
 statistic; Westfall & Young 1993).  So at most 5% of the searches name a segment where losses have nothing to do with
-the columns.  Where rows come in groups, the losses of a group are dealt together.
+the columns.  Where rows come in groups, the losses of a group are dealt together.  Weights stay with their rows.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ Floats = NDArray[np.float64]
 class Segment:
     """A slice, or where two overlap: their places; ``rows`` (n,): which are in it.
 
-    ``excess``: by how many standard errors its mean loss is above that of all rows; ``needed``: what the largest excess
-    of all slices is in 4% of searches by chance alone.
+    ``excess``: by how many standard errors its (weighted) mean loss is above that of all rows; ``needed``: what the
+    largest excess of all slices is in 4% of searches by chance alone.
     """
 
     slices: tuple[int, ...]
@@ -47,18 +47,20 @@ def find_segments(
     members: NDArray[np.bool_],
     columns: NDArray[np.integer],
     groups: NDArray[np.integer] | None = None,
+    weights: NDArray[np.floating] | None = None,
     *,
     rng: np.random.Generator,
 ) -> list[Segment]:
     """Find slices with a higher loss than other rows, the clearest first; a later one is clear without those before it.
 
     ``losses`` (n,); ``members`` (k, n): the rows of k slices of single columns; ``columns`` (k,): which column each is
-    of; ``groups`` (n,): rows of one group stay together.
+    of; ``groups`` (n,): rows of one group stay together; ``weights`` (n,): what each row counts for.
     """
     values = np.asarray(losses, dtype=np.float64)
     if not len(members) or not np.ptp(values):
         return []
-    slices = _Slices(members, columns, int(np.count_nonzero(values)))
+    of_rows = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    slices = _Slices(members, columns, of_rows, int(np.count_nonzero(values)))
     left = np.ones(len(values), dtype=bool)
     measure = slices.measuring(values, left)
     largest = np.sort([measure(dealt).max() for dealt in _dealt(values, groups, rng)])
@@ -104,7 +106,10 @@ def _in_order(order: NDArray[np.integer], groups: NDArray[np.integer], within: N
 class _Slices:
     """Slices of one column, on the diagonal of every table, and where two columns' overlap, above it."""
 
-    def __init__(self, members: NDArray[np.bool_], columns: NDArray[np.integer], n_losses: int) -> None:
+    def __init__(
+        self, members: NDArray[np.bool_], columns: NDArray[np.integer], weights: Floats, n_losses: int
+    ) -> None:
+        self._weights = weights
         self._members = members.astype(np.float32)
         self._are_pairs = len(members) ** 2 * n_losses <= MOST_WORK
         one = np.eye(len(members), dtype=bool)
@@ -115,15 +120,19 @@ class _Slices:
     def measuring(self, losses: Floats, left: NDArray[np.bool_]) -> Callable[[Floats], Floats]:
         """Return what gives the excess of each slice, in standard errors, from losses (n,) of the rows that are left.
 
-        −inf for a slice of too few or too many rows.
+        It is Σ w·(loss − weighted mean) over the rows of the slice, whose variance under dealing follows from the
+        weights alone.  −inf for a slice of too few or too many rows.
         """
-        n, counts = int(left.sum()), self._sums(left.astype(np.float64))
+        n, counts, weights = int(left.sum()), self._sums(left.astype(np.float64)), self._weights * left
         valid = self._compared & (counts >= self._fewest) & (counts <= LARGEST_SHARE * n)
-        error = np.sqrt(losses[left].var() * counts * (1 - counts / n) * n / max(n - 1, 1), where=valid, out=counts + 1)
+        share, squares = self._sums(weights) / weights.sum(), self._sums(weights**2)
+        spread = squares * (1 - 2 * share) + share**2 * float((weights**2).sum())
+        valid &= spread > 0
+        error = np.sqrt(losses[left].var() * spread * n / max(n - 1, 1), where=valid, out=np.ones_like(spread))
 
         def measure(values: Floats) -> Floats:
-            values = values * left
-            return np.where(valid, (self._sums(values) - counts / n * values.sum()) / error, -np.inf)
+            values = values * weights
+            return np.where(valid, (self._sums(values) - share * values.sum()) / error, -np.inf)
 
         return measure
 

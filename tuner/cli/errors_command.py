@@ -126,7 +126,7 @@ def _tally(file: Path, wrong: WrongRows) -> Tally | None:
 def _tally_lines(file: Path | None, tagged: Tally | None) -> Iterator[str]:
     if tagged is not None:
         yield from ["", tagged.sentence, "", *_table([tagged.columns, *tagged.rows()], None)]
-        yield "ceiling: by how much the dev error would be lower if no row had the tag"
+        yield tagged.footnote
     elif file is not None:
         yield from [
             "",

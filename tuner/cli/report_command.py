@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -82,6 +83,12 @@ def report(
             "time; none: do not.",
         ),
     ] = Importance.AUTO,
+    tally: Annotated[
+        Path | None,
+        typer.Option(
+            "--tally", metavar="FILE", help="Also show the tags of wrong rows in a file of tuner errors --tally."
+        ),
+    ] = None,
     fail_above: FailAboveOption = None,
     force: ForceOption = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
@@ -89,8 +96,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write report.html, report.md, trials.csv, epochs.csv and summary.json, and print the table and the verdict."""
-    if figures is not None and len(studies) > 1:
-        raise UsageError("--figures: expected one study, got a comparison")
+    _refuse_of_several(studies, {"--figures": figures, "--tally": tally})
     age = None if since is None else datetime.timedelta(seconds=seconds_of(since, "--since"))
 
     from tuner.reporting import build_report, compare
@@ -99,15 +105,17 @@ def report(
 
     read = [read_with_data(study, storage) for study in studies]
     records = [record for record, _ in read]
-    datasets = [None if isinstance(data, str) else data for _, data in read]
+    datasets = [data for _, data in read]
     for record in records:
         check_unit(record.unit, baseline=baseline, material_gap=material_gap, fail_above=fail_above)
     judged: dict[str, Any] = {"baseline": baseline, "material_gap": material_gap, "since": age}
     reports = [
-        build_report(record, **judged, earlier=output / record.name, dataset=dataset)
+        build_report(record, **judged, earlier=output / record.name, dataset=dataset, tally=tally)
         for record, dataset in zip(records, datasets, strict=True)
     ]
-    if len(reports) == 1 and importance == Importance.AUTO and datasets[0] is not None:
+    if tally is not None:
+        _ = reports[0].tally  # refused before anything is written
+    if len(reports) == 1 and importance == Importance.AUTO:
         reports = [replace(reports[0], columns=_columns(reports[0], studies[0], storage))]
     shown = reports[0] if len(reports) == 1 else compare(records, **judged, datasets=datasets)
     drawn = [] if figures is None else write_figures(reports[0], figures, figure_format, force=force)
@@ -129,6 +137,12 @@ def report(
         limit = above[0].diagnosis.unit.text(fail_above)
         print_lines(f"tuner: the best dev error of {names} is above --fail-above {limit}", err=True)
         raise typer.Exit(ABOVE)
+
+
+def _refuse_of_several(studies: Sequence[str], options: Mapping[str, Path | None]) -> None:
+    given = [option for option, file in options.items() if file is not None]
+    if given and len(studies) > 1:
+        raise UsageError(f"{given[0]}: expected one study, got a comparison")
 
 
 def _columns(report: Report, study: str, storage: str | None) -> ColumnUse | str | None:

@@ -93,13 +93,15 @@ def build_report(
     material_gap: float | None = None,
     since: datetime.timedelta | None = None,
     earlier: Path | None = None,
-    dataset: Dataset | None = None,
+    dataset: Dataset | str | None = None,
+    tally: Path | None = None,
 ) -> Report:
     """Build the report of a stored study.
 
     ``baseline`` (an error, or ``{"wrong": 3, "of": 200}``) and ``material_gap`` override its ``[diagnosis]``; ``since``
     adds what is new in that time; ``earlier`` is the folder of an earlier report, to say why the verdict changed;
-    ``dataset`` has the rows, of which otherwise only what the database keeps is known.
+    ``dataset`` has the rows, of which otherwise only what the database keeps is known, or says why they are missing;
+    ``tally`` is a file with tags of wrong rows.
     """
     definition = parse_definition(record.definition, f"study {record.name!r}")
     said = definition.diagnosis
@@ -118,7 +120,9 @@ def build_report(
         faces=REPORT_FACES,
         news=None if since is None else find_news(record, since, now),
         earlier=None if earlier is None else earlier_report(earlier),
-        dataset=dataset,
+        dataset=None if isinstance(dataset, str) else dataset,
+        no_rows=dataset if isinstance(dataset, str) else "",
+        tally_file=tally,
     )
 
 
@@ -128,7 +132,7 @@ def compare(
     baseline: Baseline = None,
     material_gap: float | None = None,
     since: datetime.timedelta | None = None,
-    datasets: Sequence[Dataset | None] = (),
+    datasets: Sequence[Dataset | str | None] = (),
 ) -> Comparison:
     """Compare two or more studies, row by row if their dev rows are the same; ``datasets``: of each, if known."""
     if len(records) < 2:

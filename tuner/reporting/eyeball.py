@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis import ErrorEstimate, Spread, difference_interval
+from tuner.analysis import ErrorEstimate, difference_interval, error_of_rows
 from tuner.formatting import share as share_text
 from tuner.storage import StudyRecord
 from tuner.units import SHARE, Unit
@@ -66,12 +66,14 @@ def find_eyeball(record: StudyRecord, losses: NDArray[np.floating], rows: NDArra
     if rows.all() or not rows.any():
         return None
     unit = SHARE if record.unit.is_share else record.unit
-    seen, other = (_estimate(unit, losses[which]) for which in (rows, ~rows))
+    weights, groups = record.dev_weights, record.dev_groups
+    seen, other = (
+        error_of_rows(
+            losses[which],
+            unit,
+            None if weights is None else weights[which],
+            None if groups is None else groups[which],
+        )
+        for which in (rows, ~rows)
+    )
     return Eyeball(float(rows.mean()), seen, other, unit)
-
-
-def _estimate(unit: Unit, losses: NDArray[np.floating]) -> ErrorEstimate:
-    total, n = float(losses.sum()), len(losses)
-    if unit.is_share:
-        return ErrorEstimate.measured(total, n)
-    return ErrorEstimate.of_squares(total, n, unit, Spread.of(losses))

@@ -114,15 +114,18 @@ def _columns(report: Report) -> list[str]:
 def _wrong_rows(report: Report) -> list[str]:
     wrong = report.wrong_rows
     if wrong is None:
-        return []
+        return ["## Wrong rows", escape(f"Not shown: {report.no_wrong_rows}.")] if report.no_wrong_rows else []
     rows = wrong.frame[list(wrong.fixed)].head(TOP_TRIALS).to_numpy()
     cells = [[wrong.text(name, of) for name, of in zip(wrong.fixed, row, strict=True)] for row in rows]
     said = f"{wrong.headline[0].upper()}{wrong.headline[1:]}. {wrong.sentence()}"
-    parts = ["## Wrong rows", escape(said), table(wrong.fixed, cells) if cells else "", escape(wrong.footnote)]
+    parts = ["## Wrong rows", escape(said), "" if wrong.eyeball is None else escape(wrong.eyeball.sentence)]
+    parts += [table(wrong.fixed, cells) if cells else "", escape(wrong.footnote)]
     segments = wrong.segments
     if segments is not None and (segments.compared or segments.named):
         parts.append(escape(" ".join([segments.sentence, *segments.high_variance])))
         parts.append(table(segments.columns, segments.rows()) if segments.rows() else "")
+    if (tally := report.tally) is not None:
+        parts += [escape(tally.sentence), table(tally.columns, tally.rows(), right=(1, 2, 4)), escape(tally.footnote)]
     return parts
 
 

@@ -169,7 +169,7 @@ def _contents(report: Report, headings: Iterable[str]) -> list[tuple[str, str]]:
     notes = [("notes", "Notes")] if report.notes else []
     columns = [("columns", "Columns")] if report.column_lines else []
     drawn = [(anchor(heading), heading) for heading in headings]
-    wrong = [("wrong-rows", "Wrong rows")] if report.wrong_rows is not None else []
+    wrong = [("wrong-rows", "Wrong rows")] if report.wrong_rows is not None or report.no_wrong_rows else []
     checks = [("data-checks", "Data checks")] if found_in_data(report.record) else []
     return [
         *first,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Action, ColumnUse, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
+from tuner.commands import command_text
 from tuner.data import Dataset
 from tuner.errors import UsageError
 from tuner.outcomes import FailureGroup, Level, Verdict
@@ -16,6 +19,7 @@ from tuner.reporting.advice import NextStep, advise, steps
 from tuner.reporting.best_trial import shown_params
 from tuner.reporting.changes import EarlierReport, change_sentence
 from tuner.reporting.columns import column_rows, columns_dict, columns_sentence
+from tuner.reporting.commands import errors_command
 from tuner.reporting.effects import Importances, find_effects, find_importances
 from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.findings import Findings
@@ -35,6 +39,7 @@ from tuner.reporting.sentences import (
     weighted_sentence,
 )
 from tuner.reporting.steps import steps_sentence
+from tuner.reporting.tally import Tally, read_tally
 from tuner.reporting.wrong_rows import WrongRows, find_wrong_rows
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
@@ -45,7 +50,7 @@ if TYPE_CHECKING:
     from tuner.reporting.drawn import DrawnFigure
 
 SUMMARY_ROWS = 20  # of the wrong rows, without the data's columns
-LARGEST_DATA = 1 << 26
+LARGEST_DATA = 64_000_000
 """Bytes of a data file that a report reads again."""
 MOST_LISTED, BEST_LISTED = 4000, 1000
 """Of more trials than the first, the page's table has as many as the second: a trial takes about 200 bytes."""
@@ -61,8 +66,9 @@ class Report(Shown):
     """A study and what was found in it; made by ``build_report``.
 
     ``baseline`` and ``material_gap`` of the findings are those in force; ``made`` is in UTC; ``faces`` show it;
-    ``earlier`` says why the verdict changed; without ``dataset`` nothing is found that needs the rows;
-    ``columns`` says what the best trial uses, or why that was not measured; None if nobody asked.
+    ``earlier`` says why the verdict changed; without ``dataset`` nothing is found that needs the rows, ``no_rows`` says
+    why, if anybody asked for them; ``tally_file`` has the tags of wrong rows; ``columns`` says what the best trial
+    uses, or why that was not measured; None if nobody asked.
     """
 
     record: StudyRecord
@@ -73,6 +79,8 @@ class Report(Shown):
     news: News | None = None
     earlier: EarlierReport | None = None
     dataset: Dataset | None = None
+    no_rows: str = ""
+    tally_file: Path | None = None
     columns: ColumnUse | str | None = None
 
     def __repr__(self) -> str:
@@ -158,12 +166,45 @@ class Report(Shown):
     @cached_property
     def wrong_rows(self) -> WrongRows | None:
         """The dev rows that the best trial has wrong, and segments; None without the data, or if they are large."""
-        if self.dataset is None or self.best is None or self.best.predictions is None:
-            return None
-        file = self.dataset.path
-        if file is not None and file.stat().st_size > LARGEST_DATA:
+        if self.dataset is None or self.best is None or self.best.predictions is None or self._large_file is not None:
             return None
         return find_wrong_rows(self.record, self.dataset)
+
+    @property
+    def _large_file(self) -> Path | None:
+        file = None if self.dataset is None else self.dataset.path
+        return file if file is not None and file.stat().st_size > LARGEST_DATA else None
+
+    @property
+    def no_wrong_rows(self) -> str:
+        """Why the wrong rows are not shown; empty if they are, if nobody asked, or if there is no prediction."""
+        if self.best is None or self.best.predictions is None:
+            return ""
+        if (file := self._large_file) is None:
+            return self.no_rows
+        from tuner.data.sources.memory import show_bytes
+
+        most = show_bytes(LARGEST_DATA)
+        return (
+            f"{file.name} has {show_bytes(file.stat().st_size)}, and a report reads at most {most} again. "
+            f"{errors_command(self.record)} reads all of it"
+        )
+
+    @cached_property
+    def tally(self) -> Tally | None:
+        """The tags of the wrong rows; None without their file.
+
+        Raises UsageError for a file without tags of them, or if the wrong rows are not known.
+        """
+        if self.tally_file is None:
+            return None
+        if not os.path.lexists(self.tally_file):
+            command = command_text("errors", *self.record.words, "--tally", self.tally_file)
+            raise UsageError(f"{self.tally_file}: no such file; {command} writes it")
+        if self.wrong_rows is None:
+            why = self.no_wrong_rows or "no predictions of the dev rows are kept"
+            raise UsageError(f"{self.tally_file}: cannot be added up in the report: {why}")
+        return read_tally(self.tally_file, self.wrong_rows)
 
     def errors(self) -> pd.DataFrame:
         """Return the dev rows that the best trial has wrong, as ``study.errors()`` does.
@@ -302,7 +343,8 @@ class Report(Shown):
         }
 
     def _wrong_dict(self, wrong: WrongRows) -> dict[str, Any]:
-        return wrong.to_dict(wrong.frame[list(wrong.fixed)].head(SUMMARY_ROWS))
+        document = wrong.to_dict(wrong.frame[list(wrong.fixed)].head(SUMMARY_ROWS))
+        return document if self.tally is None else document | {"tally": self.tally.to_dict()}
 
     def _best_dict(self) -> dict[str, Any] | None:
         best = self.best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis import ErrorEstimate, Gap, Segment, Spread, find_segments, gap_between
+from tuner.analysis import ErrorEstimate, Gap, Segment, error_of_rows, find_segments, gap_between
 from tuner.data import Dataset
 from tuner.data.slicing import Slice, slices_of
 from tuner.formatting import count, percent, share
@@ -23,12 +24,13 @@ FEWEST = 20  # rows of a named segment whose variance is judged
 
 @dataclass(frozen=True)
 class SegmentErrors:
-    """Train and dev error of a trial on the rows of a segment, every row counting alike.
+    """Train and dev error of a trial on the rows of a segment, by the weights of rows and classes, if they have any.
 
     ``is_higher``: whether its dev error is higher than elsewhere, and not by chance; else a person named its column.
     ``columns``: those it is of.  ``train`` and ``variance`` are None where it is not known which training rows are
-    wrong. ``n_train``: training rows of a network, on the mean.  ``of_error``: the share of the sum of all dev errors
-    (squared ones, of numbers) that lies in it.  ``gain``: by how much the dev error were lower if it were in the
+    wrong. ``n_train``: training rows of a network, on the mean.  ``of_rows``: the share of the dev rows (by weight)
+    that lies in it, ``of_error``: that of the sum of all dev errors
+    (squared ones, of numbers).  ``gain``: by how much the dev error were lower if it were in the
     segment as elsewhere; its interval holds for all slices at once.
     """
 
@@ -175,7 +177,7 @@ def find_errors_by_segment(
     is_squared = not record.unit.is_share and not record.unit.is_absolute
     tested = np.sqrt(losses) if is_squared else losses  # a few large errors hide other rows
     rng = np.random.default_rng(SEED)
-    clear = find_segments(tested, members, columns, record.dev_groups, rng=rng)
+    clear = find_segments(tested, members, columns, record.dev_groups, record.dev_weights, rng=rng)
     unit = SHARE if record.unit.is_share else record.unit
     measured = _Measured(record, dataset, trial, losses, unit, material_gap)
     higher = [measured.segment([every[k] for k in one.slices], one) for one in clear]
@@ -187,6 +189,38 @@ def find_errors_by_segment(
         unit,
         material_gap,
     )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some dev rows: their losses, weights and groups, (n,); None: all alike, each row for itself."""
+
+    losses: NDArray[np.floating]
+    weights: NDArray[np.floating] | None
+    groups: NDArray[np.integer] | None
+
+    @property
+    def weight(self) -> float:
+        """The sum of weights."""
+        return float(len(self.losses) if self.weights is None else self.weights.sum())
+
+    @property
+    def total(self) -> float:
+        """The weighted sum of losses."""
+        return float(self.losses.sum() if self.weights is None else self.losses @ self.weights)
+
+    @property
+    def mean(self) -> float:
+        """The weighted mean loss."""
+        return self.total / self.weight
+
+    @property
+    def variance_of_mean(self) -> float:
+        """The variance of the mean over rows, or groups of them."""
+        apart = (self.losses - self.mean) * (1.0 if self.weights is None else self.weights)
+        if self.groups is not None:
+            apart = np.bincount(np.unique(self.groups, return_inverse=True)[1], weights=apart)
+        return float(np.square(apart).sum()) / self.weight**2
 
 
 @dataclass(frozen=True)
@@ -203,10 +237,10 @@ class _Measured:
     def segment(self, slices: Sequence[Slice], clear: Segment | None) -> SegmentErrors:
         """Measure the rows that all slices have in common."""
         rows = np.logical_and.reduce([one.dev for one in slices])
-        inside, outside = self.losses[rows], self.losses[~rows]
+        inside, outside = (self._dev(which) for which in (rows, ~rows))
         train, n_train = self._train([one.train for one in slices])
-        dev = self._estimate(inside)
-        total = float(self.losses.sum())
+        dev = error_of_rows(inside.losses, self.unit, inside.weights, inside.groups)
+        total = inside.total + outside.total
         return SegmentErrors(
             label=" and ".join(one.label for one in slices),
             columns=tuple(one.column for one in slices),
@@ -214,22 +248,31 @@ class _Measured:
             n_train=n_train,
             train=train,
             dev=dev,
-            elsewhere=self._error(float(outside.mean())) if len(outside) else dev.value,
-            variance=None if train is None or len(inside) < FEWEST else gap_between(dev, train, self.material_gap),
-            of_rows=float(rows.mean()),
-            of_error=float(inside.sum()) / total if total else 0.0,
+            elsewhere=self._error(outside.mean) if outside.weight else dev.value,
+            variance=None
+            if train is None or len(inside.losses) < FEWEST
+            else gap_between(dev, train, self.material_gap),
+            of_rows=inside.weight / (inside.weight + outside.weight),
+            of_error=inside.total / total if total else 0.0,
             gain=self._gain(inside, outside, 2.0 if clear is None else clear.needed),
         )
 
-    def _gain(
-        self, inside: NDArray[np.floating], outside: NDArray[np.floating], errors: float
-    ) -> tuple[float, float, float]:
+    def _dev(self, rows: NDArray[np.bool_]) -> _Rows:
+        weights, groups = self.record.dev_weights, self.record.dev_groups
+        return _Rows(
+            self.losses[rows],
+            None if weights is None else weights[rows],
+            None if groups is None else groups[rows],
+        )
+
+    def _gain(self, inside: _Rows, outside: _Rows, errors: float) -> tuple[float, float, float]:
         """Return by how much the error were lower with the losses of other rows, and so many standard errors around."""
-        if not len(inside) or not len(outside):
+        if not inside.weight or not outside.weight:
             return 0.0, 0.0, 0.0
-        of_rows, mean = len(inside) / len(self.losses), float(self.losses.mean())
-        more = float(inside.mean() - outside.mean())
-        around = errors * float(np.sqrt(inside.var() / len(inside) + outside.var() / len(outside)))
+        weight = inside.weight + outside.weight
+        of_rows, mean = inside.weight / weight, (inside.total + outside.total) / weight
+        more = inside.mean - outside.mean
+        around = errors * math.sqrt(inside.variance_of_mean + outside.variance_of_mean)
         value, low, high = (
             self._error(mean) - self._error(max(mean - of_rows * each, 0.0))
             for each in (more, more - around, more + around)
@@ -244,17 +287,13 @@ class _Measured:
         if kept is None or not n_train:
             return None, n_train
         layout = self.record.dev_layout(self.trial)
-        losses = np.concatenate([of[part] for of, part in zip(kept, layout.each(parts), strict=True)])
-        return self._estimate(losses, n_train), n_train
-
-    def _estimate(self, losses: NDArray[np.floating], n: int | None = None) -> ErrorEstimate:
-        """Return the error of losses; ``n``: rows, of which there are several losses each."""
-        n = len(losses) if n is None else n
-        if self.unit.is_share:
-            return ErrorEstimate.measured(float(losses.mean()) * n if n else 0.0, n)
-        if not n:
-            return ErrorEstimate.measured(0.0, 0)
-        return ErrorEstimate.of_squares(float(losses.mean()) * n, n, self.unit, Spread.of(losses))
+        chosen = layout.each(parts)
+        losses = np.concatenate([of[part] for of, part in zip(kept, chosen, strict=True)])
+        weights = None
+        if self.record.dev_weights is not None:
+            every = layout.each([part.train.error_weights for part in self.dataset.parts])
+            weights = np.concatenate([of[part] for of, part in zip(every, chosen, strict=True) if of is not None])
+        return error_of_rows(losses, self.unit, weights, of=n_train), n_train
 
     def _error(self, loss: float) -> float:
         return float(self.unit.error(loss))

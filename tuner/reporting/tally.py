@@ -71,6 +71,11 @@ class Tally:
         ]
 
     @property
+    def footnote(self) -> str:
+        """What the ceiling is."""
+        return "ceiling: by how much the dev error would be lower if no row had the tag"
+
+    @property
     def sentence(self) -> str:
         """Say which tag would gain most, and at most how much."""
         first = self.tags[0]
@@ -106,7 +111,7 @@ class Tally:
 
 def tally_text(wrong: WrongRows) -> str:
     """Return the file to be tagged: 100 of the wrong rows, drawn at random, with an empty first column."""
-    frame = wrong.frame[: wrong.shown_wrong]
+    frame = wrong.frame[: len(wrong.losses)]
     if not len(frame):
         raise UsageError("--tally: no dev row is wrong, so there is none to tag")
     places = np.sort(np.random.default_rng(SEED).permutation(len(frame))[:ROWS])
@@ -124,11 +129,7 @@ def read_tally(path: Path, wrong: WrongRows) -> Tally:
     tags_of = dict(_tagged(path))
     if not tags_of:
         raise UsageError(f"{path}: no row has a tag yet. Fill in the column {quoted(TAG)}, several tags separated by ;")
-    frame = wrong.frame[: wrong.shown_wrong]
-    weights = np.ones(len(frame))
-    if wrong.rmse is not None:
-        weights = wrong.unit.losses_of(frame["residual"].to_numpy(float))
-    weight_of = dict(zip(frame[PLACE], weights, strict=True))
+    weight_of = dict(zip(wrong.frame[PLACE][: len(wrong.losses)], wrong.losses, strict=True))
     known = {place: tags for place, tags in tags_of.items() if place in weight_of}
     if not known:
         places = some_of(sorted(tags_of), 3)
@@ -144,7 +145,7 @@ def read_tally(path: Path, wrong: WrongRows) -> Tally:
 
 
 def _tag(name: str, rows: np.ndarray, weights: np.ndarray, wrong: WrongRows) -> Tag:
-    """Measure a tag; of numbers, rows weigh by their squared residuals."""
+    """Measure a tag; rows count by their losses times weights."""
     share = float(weights[rows].sum() / weights.sum())
     n = float(weights.sum() ** 2 / np.square(weights).sum())
     low, high = wilson(share * n, n)

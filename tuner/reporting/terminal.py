@@ -35,6 +35,8 @@ def printed(report: Report) -> Printed:
         body += [Paragraph(sentence) for sentence in report.sentences[1:]]
     body += [Paragraph(f"· {warning}", "bold yellow") for warning in report.warnings]
     body += [Paragraph(f"· {note}", "dim") for note in report.notes]
+    if report.tally is not None:
+        body.append(Paragraph(report.tally.sentence))
     if report.actions:
         body += ["", Text("Next steps", style="bold")]
     for place, step in enumerate(report.steps, start=1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,8 +58,9 @@ class WrongRows:
     first, with the columns ``FIXED_OF_NUMBERS``.  ``pictures``: of rows that are pixels.
     ``segments``: where errors are more frequent, or larger.  With ``[data] eyeball`` rows and suspects are of the
     ``n_shown`` dev rows that are looked at; ``eyeball`` compares them with the others.
-    ``shown_wrong``: rows of the frame that the trial has wrong, which come first.  ``loss``: the mean over all dev
-    rows, of which the wrong ones hold the share ``held``.
+    ``losses`` (k,): of the rows of the frame that the trial has wrong, which come first, times their weights.
+    ``loss``: the mean over all dev rows, of which the wrong ones hold the share ``held``; ``by_weight``: whether rows
+    count by the weights of rows or classes.
     """
 
     trial: int
@@ -75,9 +76,10 @@ class WrongRows:
     segments: Segments | None = None
     eyeball: Eyeball | None = None
     n_shown: int = 0
-    shown_wrong: int = 0
+    losses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     loss: float = 0.0
     held: float = 1.0
+    by_weight: bool = False
 
     def gain_without(self, share: float) -> float:
         """Return by how much the dev error were lower without a share of the losses of the rows that are wrong."""
@@ -93,7 +95,8 @@ class WrongRows:
         """How many of the dev rows are wrong, or far off."""
         if self.rmse is None:
             of_rows = f"{self.wrong:,} of {count(self.n, 'dev row')} wrong"
-            return f"trial {self.trial}: {of_rows} ({percent(self.wrong / self.n)})"
+            weighted = f"; {percent(self.loss)} by weight" if self.by_weight else ""
+            return f"trial {self.trial}: {of_rows} ({percent(self.wrong / self.n)}{weighted})"
         missed = f"{self.wrong:,} of {count(self.n, 'dev row')} missed by more than that"
         error = f"{self.unit.name} {self.unit.text(self.rmse)}"
         return f"trial {self.trial}: {error}, {missed} ({percent(self.wrong / self.n)})"
@@ -168,7 +171,8 @@ def find_wrong_rows(record: StudyRecord, dataset: Dataset, number: int | None = 
         segments=segments,
         eyeball=find_eyeball(record, losses, seen),
         n_shown=int(seen.sum()),
-        loss=float(losses.mean()),
+        loss=float(np.average(losses, weights=record.dev_weights)),
+        by_weight=record.dev_weights is not None,
     )
 
 
@@ -222,7 +226,7 @@ def _wrong_classes(
         int((looks_like != "").sum()) if known else None,
         frame,
         pictures=_pictures(frame, dataset),
-        shown_wrong=int((wrong & seen).sum()),
+        losses=_weights(record)[order[: int((wrong & seen).sum())]],
     )
 
 
@@ -232,7 +236,7 @@ def _missed_numbers(
     unit = record.unit
     y = unit.restored(record.dev_y)
     predicted = {each.number: unit.predicted(_number_of_row(each, len(y))) for each in others}
-    weights = np.ones(len(y)) if record.dev_weights is None else record.dev_weights
+    weights = _weights(record)
     mean = {each: np.average(unit.losses_of((of - y) / unit.scale), weights=weights) for each, of in predicted.items()}
     typical = {each: float(unit.error(of)) for each, of in mean.items()}
     far_off_in = np.mean([np.abs(of - y) > typical[each] for each, of in predicted.items()], axis=0)
@@ -245,6 +249,7 @@ def _missed_numbers(
     fixed: dict[str, Any] = {name: [float(f"{of:.{DIGITS}g}") for of in each] for name, each in numbers.items()}
     fixed["far_off_in"] = far_off_in[order]
     frame = read_dev_rows(dataset, order, fixed)
+    losses = unit.losses_of(missed) * weights
     return WrongRows(
         trial.number,
         len(others),
@@ -256,9 +261,13 @@ def _missed_numbers(
         unit,
         rmse=typical[trial.number],
         pictures=_pictures(frame, dataset),
-        shown_wrong=len(order),
-        held=float(unit.losses_of(missed[far]).sum() / (unit.losses_of(missed).sum() or 1.0)),
+        losses=losses[order],
+        held=float(losses[far].sum() / (losses.sum() or 1.0)),
     )
+
+
+def _weights(record: StudyRecord) -> NDArray[np.float64]:
+    return np.ones(len(record.dev_y)) if record.dev_weights is None else record.dev_weights
 
 
 def _pictures(frame: pd.DataFrame, dataset: Dataset) -> Pictures | None:

@@ -15,6 +15,7 @@ from tuner.errors import NoDatabaseError, UsageError
 from tuner.formatting import quoted
 from tuner.paths import STUDIES, is_study_name
 from tuner.reporting import build_report, trial_columns, trial_row
+from tuner.reporting.commands import report_command
 from tuner.reporting.page import LivePage, page
 from tuner.storage import (
     URL,
@@ -185,7 +186,10 @@ class Reader:
         """The report's page, which follows the search; ``links``: (address, text) of pages beside it."""
         with waiting_for_database(PATIENCE):
             place = StudyPlace(name, self._url.render_as_string(hide_password=False), _file_of(name))
-            return page(build_report(read_again(place)), LivePage(name, version, links))
+            record = read_again(place)
+            instead = f"{report_command(record)} writes a page with wrong rows, segments and columns"
+            report = build_report(record, dataset=f"the server reads no data files. {instead}")
+            return page(report, LivePage(name, version, links))
 
 
 def _file_of(name: str) -> Path:

@@ -16,7 +16,14 @@ from tuner.analysis.actions import (
 )
 from tuner.analysis.calibration import LEAST, Calibration, Reliability, calibration, reliability
 from tuner.analysis.classification import ClassScores, Ranking, Share, class_scores, confusion_matrix, ranking
-from tuner.analysis.column_use import ColumnUse, ShuffledColumns, correlated_columns, error_increase
+from tuner.analysis.column_use import (
+    ColumnUse,
+    Dependence,
+    ShuffledColumns,
+    SingleColumn,
+    correlated_columns,
+    error_increase,
+)
 from tuner.analysis.comparison import (
     Resolution,
     chance_as_good,
@@ -128,6 +135,7 @@ __all__ = [
     "DataState",
     "Decision",
     "DecisionTask",
+    "Dependence",
     "Diagnosis",
     "Effect",
     "ErrorEstimate",
@@ -155,6 +163,7 @@ __all__ = [
     "SegmentState",
     "Share",
     "ShuffledColumns",
+    "SingleColumn",
     "Spread",
     "StudyState",
     "Suspects",

@@ -30,11 +30,41 @@ class ShuffledColumns:
 
 
 @dataclass(frozen=True)
+class SingleColumn:
+    """A column by which small trees predict the dev rows nearly as well as the networks do by all columns.
+
+    The errors of these trees, of the networks, and of the same prediction for every row.
+    """
+
+    column: str
+    error: float
+    model: float
+    constant: float
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """The mean prediction (k,) of the dev rows if a column had the same value in each, for k values of it.
+
+    ``of``: the class whose mean probability it is; empty where numbers are predicted.  ``positions``: the values as
+    numbers, dates in seconds, categories as codes, which are not ``is_ordered``; ``labels``: as people read them.
+    """
+
+    column: str
+    of: str
+    is_ordered: bool
+    positions: tuple[float, ...]
+    labels: tuple[str, ...]
+    means: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class ColumnUse:
     """The columns of the model of a ``trial``, on ``rows`` dev rows, the most important first.
 
     ``groups``: strongly correlated columns, shuffled together.  ``droppable``: columns whose shuffling, all together,
     certainly raises the error by less than half the threshold.  ``left_out``: columns for which there was no time.
+    ``too_good``: columns that alone predict nearly as well; ``dependence``: the curves of the first columns.
     """
 
     trial: int
@@ -43,6 +73,20 @@ class ColumnUse:
     groups: tuple[ShuffledColumns, ...] = ()
     droppable: ShuffledColumns | None = None
     left_out: int = 0
+    too_good: tuple[SingleColumn, ...] = ()
+    dependence: tuple[Dependence, ...] = ()
+
+    @property
+    def dependence_frame(self) -> pd.DataFrame:
+        """One row per value of the first columns: ``column``, ``value``, ``class`` (empty for numbers) and ``mean``."""
+        import pandas as pd
+
+        rows = [
+            (curve.column, label, curve.of, mean)
+            for curve in self.dependence
+            for label, mean in zip(curve.labels, curve.means, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["column", "value", "class", "mean"])
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -71,12 +115,26 @@ class ColumnUse:
             groups,
             None if droppable is None else _shuffled(droppable),
             int(document["left_out"]),
+            tuple(SingleColumn(**each) for each in document["too_good"]),
+            tuple(map(_dependence, document["dependence"])),
         )
 
 
 def _shuffled(document: Mapping[str, Any]) -> ShuffledColumns:
     ends = {end: float(document["increase"][end]) for end in ("value", "low", "high")}
     return ShuffledColumns(tuple(map(str, document["columns"])), Effect(**ends))
+
+
+def _dependence(document: Mapping[str, Any]) -> Dependence:
+    positions, labels, means = (tuple(map(kind, document[key])) for key, kind in DEPENDENCE.items())
+    if not len(positions) == len(labels) == len(means) > 1:
+        raise ValueError(f"expected as many labels and means as positions, at least 2, got {len(positions)}")
+    return Dependence(
+        str(document["column"]), str(document["of"]), bool(document["is_ordered"]), positions, labels, means
+    )
+
+
+DEPENDENCE: Mapping[str, Callable[[Any], Any]] = {"positions": float, "labels": str, "means": float}
 
 
 def error_increase(

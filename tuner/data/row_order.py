@@ -44,7 +44,9 @@ def small_tree_numbers(X: NDArray[np.float32], y: NDArray[Any], others: NDArray[
     return predicted
 
 
-def small_trees(X: NDArray[np.float32], y: NDArray[Any], others: NDArray[np.float32]) -> NDArray[np.float64]:
+def small_trees(
+    X: NDArray[np.float32], y: NDArray[Any], others: NDArray[np.float32], weights: NDArray[np.floating] | None = None
+) -> NDArray[np.float64]:
     """Fit the small boosted trees of the data checks; return the probabilities (n, classes in order) of other rows."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
@@ -53,7 +55,7 @@ def small_trees(X: NDArray[np.float32], y: NDArray[Any], others: NDArray[np.floa
         max_iter=30, max_leaf_nodes=8, max_bins=63, early_stopping=False, random_state=0
     )
     with threadpool_limits(1):  # with trees this small, threads cost more than they save
-        probabilities: NDArray[np.float64] = model.fit(X, y).predict_proba(others)
+        probabilities: NDArray[np.float64] = model.fit(X, y, sample_weight=weights).predict_proba(others)
     return probabilities
 
 

@@ -39,6 +39,19 @@ class Slice:
 
 
 @dataclass(frozen=True, eq=False)
+class DevCells:
+    """A column's cells in the dev rows: ``values`` (n_dev,) in their order, numbers, or codes of categories.
+
+    NaN if missing; ``text`` writes one.
+    """
+
+    name: str
+    values: NDArray[np.float64]
+    is_ordered: bool
+    text: Callable[[float], str]
+
+
+@dataclass(frozen=True, eq=False)
 class _Column:
     """The cells of a column in each table: numbers, NaN if missing (dates in seconds; booleans as 0 and 1), or text."""
 
@@ -69,6 +82,24 @@ def slices_of(dataset: Dataset, names: Sequence[str] = ()) -> list[Slice]:
             for label, holds in _rules(column, *dev):
                 sliced.append(Slice(name, label, holds(*dev), tuple(holds(*each) for each in rows)))
         return sliced
+
+
+def dev_cells(dataset: Dataset, names: Sequence[str]) -> list[DevCells]:
+    """Return the cells of some columns in the dev rows.  Reads the rows again; raises DataError if they changed."""
+    assert dataset.reader is not None
+    with dataset.reader as reader:
+        assembly, raws = assembly_of(dataset), reader.raws()
+        special = special_columns(raws["source"], assembly.settings)
+        dev, rows = assembly.dev[0].table, dataset.dev_rows
+        return [_cells(_column(name, assembly, raws, special), dev, rows) for name in names]
+
+
+def _cells(column: _Column, dev: str, rows: NDArray[np.int64]) -> DevCells:
+    if column.texts is None:
+        assert column.numbers is not None
+        return DevCells(column.name, column.numbers[dev][rows], column.words is None, partial(_written, column))
+    codes, levels = column.texts[dev].codes[rows], column.texts[dev].levels
+    return DevCells(column.name, np.where(codes < 0, np.nan, codes), False, lambda code: levels[int(code)])
 
 
 Holds = Callable[[str, NDArray[np.int64]], NDArray[np.bool_]]

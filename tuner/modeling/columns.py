@@ -1,4 +1,4 @@
-"""Permutation importance of the columns on the dev rows, by the networks that did not learn from them."""
+"""Which columns the networks use: each is shuffled among the dev rows, the first are tried alone and drawn."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tuner.analysis import ColumnUse, ShuffledColumns, correlated_columns, error_increase
+from tuner.analysis import ColumnUse, ShuffledColumns, SingleColumn, correlated_columns, error_increase
 from tuner.data import Dataset, Encoding
 from tuner.errors import UsageError
 from tuner.inputs import Inputs
 from tuner.modeling.custom_fit import fit_trial
+from tuner.modeling.dependence import partial_dependence
 from tuner.modeling.fitting import FitRequest, chosen_trial
 from tuner.modeling.model import Model
+from tuner.modeling.single_columns import FEWEST_COLUMNS, too_good_columns
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
 from tuner.trainers import Trainer
@@ -28,6 +30,8 @@ MOST_ROWS = 5000
 """Training rows that show which columns are correlated."""
 MOST_INPUTS = 1000
 """Of more inputs no groups of correlated columns are looked for."""
+FIRST = 6
+"""Columns that are tried alone, and whose partial dependence is drawn: those whose shuffling raises the error most."""
 STREAM = 18
 
 
@@ -95,6 +99,11 @@ def measure_columns(
             alone.append(shuffle([name]))
         groups = [shuffle(group) for group in _groups(dataset, of_columns) if not should_stop()]
         droppable = _droppable(shuffle, alone, groups, threshold / 2, should_stop)
+        first = _first(alone, groups)
+        too_good: tuple[SingleColumn, ...] = ()
+        if len(of_columns) >= FEWEST_COLUMNS:
+            too_good = too_good_columns(dataset, shuffle.before, first, shuffle.places, record.dev_groups, should_stop)
+        dependence = partial_dependence(dataset, model, first, shuffle.places, should_stop)
     return ColumnUse(
         trial.number,
         len(dataset.dev_y),
@@ -102,6 +111,8 @@ def measure_columns(
         tuple(sorted(groups, key=lambda each: -each.increase.value)),
         droppable,
         len(of_columns) - len(alone),
+        too_good,
+        dependence,
     )
 
 
@@ -111,6 +122,7 @@ class _Shuffle:
     def __init__(self, dataset: Dataset, model: Model, groups: NDArray[np.integer] | None) -> None:
         self.dataset, self.model, self.groups = dataset, model, groups
         self.inputs = [part.dev.inputs for part in dataset.parts]
+        self._of_columns = [_inputs_of(encoding) for encoding in model.encodings]
         self.before = self._losses(self.inputs)
 
     def __call__(self, names: Sequence[str]) -> ShuffledColumns:
@@ -121,11 +133,14 @@ class _Shuffle:
             tuple(names), error_increase(self.before, after, lambda mean: float(unit.error(mean)), self.groups)
         )
 
+    def places(self, part: int, name: str) -> Sequence[int]:
+        """Return the inputs that the networks of a part make of a column."""
+        return self._of_columns[part].get(name, ())
+
     def _shuffled(self, names: Sequence[str], rng: np.random.Generator) -> list[Inputs]:
         shuffled = []
         for place, inputs in enumerate(self.inputs):
-            of_columns = _inputs_of(self.model.encodings[place])
-            features = [feature for name in names for feature in of_columns.get(name, ())]
+            features = [feature for name in names for feature in self.places(place, name)]
             order = rng.permutation(len(inputs))
             numbers, flags = inputs.numbers.copy(), inputs.flags.copy()
             of_numbers = np.isin(inputs.places, features)
@@ -145,6 +160,12 @@ class _Shuffle:
             losses.append(losses_of(part.dev, unit, classes, predicted.probabilities))
         joined, weights = np.concatenate(losses).astype(np.float64), self.dataset.dev_weights
         return joined if weights is None else joined * weights
+
+
+def _first(alone: Sequence[ShuffledColumns], groups: Sequence[ShuffledColumns]) -> list[str]:
+    """Return the columns whose shuffling, alone or with correlated ones, raises the error most, if it does."""
+    ranked = sorted((*alone, *groups), key=lambda each: -each.increase.value)
+    return [*dict.fromkeys(name for each in ranked if each.increase.value > 0 for name in each.columns)][:FIRST]
 
 
 def _groups(dataset: Dataset, of_columns: Mapping[str, Sequence[int]]) -> list[list[str]]:

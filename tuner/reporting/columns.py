@@ -44,6 +44,20 @@ def column_rows(use: ColumnUse, unit: Unit) -> list[tuple[str, str, str]]:
     ]
 
 
+def too_good_sentences(use: ColumnUse, record: StudyRecord) -> list[str]:
+    """Ask of columns that alone predict nearly as well as all whether they are known in time; once per column."""
+    known = {name for finding in record.facts.findings if finding.kind == "leakage" for name in finding.columns}
+    unit = record.unit
+    return [
+        f"Column {quoted(each.column)} alone predicts nearly as well as all columns: on the dev rows small trees of it "
+        f"have an error of {unit.text(each.error)}, trial {use.trial} {unit.text(each.model)}, and the same prediction "
+        f"for every row {unit.text(each.constant)}. Is it known at prediction time? If not, set its kind to "
+        '"drop" in [data.columns].'
+        for each in use.too_good
+        if each.column not in known
+    ]
+
+
 def columns_sentence(use: ColumnUse | str, unit: Unit) -> str:
     """Say what the table is, which columns could be left out, and which were not measured; or why there is none."""
     if isinstance(use, str):

@@ -17,7 +17,7 @@ from tuner.reporting.commands import errors_command
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.drawn import DrawnFigure
 from tuner.reporting.errors_page import row_table
-from tuner.reporting.figures import FIGURES, Figure
+from tuner.reporting.figures import COLUMNS, FIGURES, Figure
 from tuner.reporting.figures.figure import Positions
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.scatter import scatter
@@ -57,9 +57,9 @@ def page(report: Report, live: LivePage | None = None) -> str:
         heading: {key: figure for key, draw in drawings.items() if (figure := draw(report)) is not None}
         for heading, drawings in FIGURES.items()
     }
-    beside = drawings.pop(BESIDE)
+    beside, of_columns = drawings.pop(BESIDE), drawings.pop(COLUMNS)
     sections = {heading: figures for heading, figures in drawings.items() if figures or heading in leads}
-    for section in (beside, *sections.values()):
+    for section in (beside, of_columns, *sections.values()):
         for figure in section.values():
             dots |= {name: _dots(positions) for name, positions in figure.dots.items()}
     return link_html(
@@ -70,6 +70,7 @@ def page(report: Report, live: LivePage | None = None) -> str:
             record=report.record,
             contents=_contents(report, sections),
             beside=beside,
+            of_columns=of_columns,
             sections=sections,
             leads=leads,
             about=about(report),
@@ -167,7 +168,7 @@ def _contents(report: Report, headings: Iterable[str]) -> list[tuple[str, str]]:
     """Return (id, heading) of the sections below the verdict."""
     first = [("numbers", BESIDE), ("best", "Best trial")] if report.best is not None else []
     notes = [("notes", "Notes")] if report.notes else []
-    columns = [("columns", "Columns")] if report.column_lines else []
+    columns = [("columns", COLUMNS)] if report.column_lines else []
     drawn = [(anchor(heading), heading) for heading in headings]
     wrong = [("wrong-rows", "Wrong rows")] if report.wrong_rows is not None or report.no_wrong_rows else []
     checks = [("data-checks", "Data checks")] if found_in_data(report.record) else []

@@ -18,7 +18,7 @@ from tuner.outcomes import FailureGroup, Level, Verdict
 from tuner.reporting.advice import NextStep, advise, steps
 from tuner.reporting.best_trial import shown_params
 from tuner.reporting.changes import EarlierReport, change_sentence
-from tuner.reporting.columns import column_rows, columns_dict, columns_sentence
+from tuner.reporting.columns import column_rows, columns_dict, columns_sentence, too_good_sentences
 from tuner.reporting.commands import errors_command
 from tuner.reporting.effects import Importances, find_effects, find_importances
 from tuner.reporting.faces import Faces, Shown
@@ -310,8 +310,9 @@ class Report(Shown):
 
     @property
     def warnings(self) -> list[str]:
-        """Failed trials, and warnings of the data checks, which make every number doubtful."""
-        return [*filter(None, [failure_sentence(self.record)]), *data_warnings(self.record)]
+        """Failed trials, and warnings of data checks and columns, which make every number doubtful."""
+        columns = too_good_sentences(self.columns, self.record) if isinstance(self.columns, ColumnUse) else []
+        return [*filter(None, [failure_sentence(self.record)]), *data_warnings(self.record), *columns]
 
     @property
     def shown_params(self) -> dict[str, str]:

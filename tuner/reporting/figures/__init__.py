@@ -14,6 +14,7 @@ from tuner.reporting.figures.best_of import best_of
 from tuner.reporting.figures.confusion import confusion
 from tuner.reporting.figures.contours import contours
 from tuner.reporting.figures.curves import curves, next_curves
+from tuner.reporting.figures.dependence import dependence
 from tuner.reporting.figures.effects import effects
 from tuner.reporting.figures.effort import effort
 from tuner.reporting.figures.failures import failures
@@ -37,8 +38,11 @@ from tuner.reporting.predictions import HEADING
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
+COLUMNS = "Columns"
+
 FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
     "Bias and variance": {"gaps": gaps},
+    COLUMNS: {"dependence": dependence},
     HEADING: {
         "predicted": predicted,
         "confusion": confusion,
@@ -67,6 +71,6 @@ FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
         "timeline": timeline,
     },
 }
-"""Heading -> key -> drawing, in the page's order; those of "Bias and variance" are beside its table."""
+"""Heading -> key -> drawing, in the page's order; those of "Bias and variance" and "Columns" are beside tables."""
 
-__all__ = ["FIGURES", "Figure"]
+__all__ = ["COLUMNS", "FIGURES", "Figure"]

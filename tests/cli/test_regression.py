@@ -67,11 +67,11 @@ def place(searched: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_choice_is_said_and_written(place: Path) -> None:
-    """The first line says regression and how to choose classes; the study file has the task and the threshold."""
+    """The first line says regression and how to choose classes; the study file has the task, and the threshold as a comment."""
     assert "'price' is predicted as a number (regression); --task classification" in (place / "search.txt").read_text()
     definition = (place / "studies" / "houses.toml").read_text()
     assert 'task = "regression"' in definition
-    gap = float(re.search(r"^material_gap = (\S+)", definition, re.M)[1])  # type: ignore[index]
+    gap = float(re.search(r"^# material_gap = (\S+)", definition, re.M)[1])  # type: ignore[index]
     assert gap == pytest.approx(0.02 * houses()["price"].std(), rel=0.1)
 
 

@@ -98,6 +98,14 @@ def test_fail_above_ends_with_status_4(small_study: Path, here: Run) -> None:
     assert here("search", "small", "--fail-above", "0.9").returncode == 0
 
 
+def test_fail_above_in_another_unit_is_refused_before_anything_is_written(workplace: Path, here: Run) -> None:
+    """An error of 5 is none of classes: no study file and no database come of it."""
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    refused = here("search", "my.csv", "--target", "kind", "--fail-above", "5")
+    assert_refused(refused, "--fail-above: expected a share between 0 and 1", "got '5'")
+    assert not (workplace / "studies").exists()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [

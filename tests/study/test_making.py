@@ -46,11 +46,19 @@ def test_long_momentum_needs_many_updates_an_epoch() -> None:
 
 
 def test_a_rare_class_asks_for_the_balanced_error() -> None:
-    """At 95:5 metric and monitor are balanced_error, and classes weigh the same: else ignoring the rare class pays."""
+    """At 95:5 the metric is the balanced error, and classes weigh the same: else ignoring the rare class pays."""
     for classes, expected, weight in (((950, 50), "balanced_error", "balanced"), ((900, 100), "error", None)):
         definition = parse_definition(made(1000, classes=classes), "made.toml")
-        assert (definition.search.metric, definition.training.stopping.monitor) == (expected, expected)
-        assert definition.training.class_weight == weight
+        assert (definition.search.metric, definition.training.class_weight) == (expected, weight)
+
+
+def test_what_follows_the_metric_is_left_to_it() -> None:
+    """Monitor and threshold are not set, so that they follow a metric that is chosen later; a comment names the latter."""
+    text = made(1000, classes=(950, 50))
+    definition = parse_definition(text.replace('"balanced_error"', '"log_loss"'), "made.toml")
+    assert "# material_gap = 0.02 " in text
+    assert "material_gap" not in definition.diagnosis.model_fields_set
+    assert "monitor" not in definition.training.model_fields_set
 
 
 def test_every_key_is_explained() -> None:

@@ -115,8 +115,7 @@ def search(
     patience = Patience(wait, tell_of_wait(log_format))
     asked = StudyRequest(study, target, storage, name, from_study, allow_changed, trainers, of_data, patience)
     with show_reading(quiet=quiet, log_format=log_format):
-        opened = open_study(asked)
-    check_unit(opened.dataset.unit, fail_above=fail_above)
+        opened = open_study(asked, lambda unit: check_unit(unit, fail_above=fail_above))
     print_lines(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)

@@ -619,8 +619,8 @@ def unbalanced_classes(assembly: Assembly) -> Iterator[Finding]:
     text = (
         f"unbalanced classes: {percent(shares[most])} of the rows are of class {quoted(assembly.class_names[most])}, "
         f"{percent(shares[least])} of class {quoted(assembly.class_names[least])}. The majority class (baseline) has "
-        f"an error of {percent(1 - shares[most])}; to weight all classes equally, set metric in [search] and monitor "
-        f'in [training] to "{BALANCED_ERROR.name}"'
+        f"an error of {percent(1 - shares[most])}; to weight all classes equally, set metric in [search] to "
+        f'"{BALANCED_ERROR.name}"'
     )
     severity = "warning" if shares[most] >= UNBALANCED else "note"
     evidence = {"largest": float(shares[most]), "smallest": float(shares[least])}

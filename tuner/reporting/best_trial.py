@@ -6,6 +6,7 @@ import math
 
 from tuner.analysis import BestTrialState, Diagnosis, Fit
 from tuner.formatting import count, value
+from tuner.metrics import ERROR
 from tuner.nn import idle_hyperparameters
 from tuner.outcomes import StopReason
 from tuner.reporting.findings import Findings, n_parameters
@@ -29,7 +30,7 @@ def best_trial(record: StudyRecord, definition: StudyDefinition, findings: Findi
         best_epoch=best.best_epoch or 0,
         max_epochs=training.max_epochs,
         chosen_epochs=(min(chosen), max(chosen)),
-        monitor=training.monitor,
+        monitor=record.counted_by.name if training.monitor == ERROR.name else training.monitor,
         dev_rows=len(record.dev_y) if record.facts.pooled_epoch else min(network.n_dev for network in best.networks),
         still_improving=_still_improving(best, training.max_epochs),
         fit=_find_fit(record, definition, findings.diagnosis, best),

@@ -141,15 +141,12 @@ def _network(shape: DataShape, rows: Mapping[str, Any]) -> list[str]:
 
 
 def _training(shape: DataShape) -> list[str]:
-    of_rare = [
-        _line("monitor", shape.metric.name, "early stopping follows the same metric"),
-        _line("class_weight", "balanced", "in the cost all classes together weigh the same"),
-    ]
+    of_rare = _line("class_weight", "balanced", "in the cost all classes together weigh the same")
     return [
         "[training]",
         _line("max_epochs", 300 if shape.is_small else 100, "maximum number of passes over the training set"),
         _line("patience", 40 if shape.is_small else 10, "stop after this many epochs without a better dev error"),
-        *(of_rare if shape.is_imbalanced else []),
+        *([of_rare] if shape.is_imbalanced else []),
     ]
 
 
@@ -198,15 +195,15 @@ def _search(shape: DataShape) -> list[str]:
 
 def _diagnosis(unit: Unit) -> list[str]:
     baseline, gap, name = 0.05, unit.material_gap, unit.name
-    of_baseline, of_gap = "human-level or Bayes error, if known", "threshold: a gap smaller than this does not matter"
+    of_baseline, by_default = "human-level or Bayes error, if known", "2 pp of an error"
     if not unit.is_share:
         baseline = gap = two_digits(gap)
         of_baseline = f"{name} of people or of noise, if known"
-        of_gap = f"threshold: 2% of the {name} of predicting the mean"
+        by_default = f"2% of the {name} of predicting the mean"
     return [
         "[diagnosis]" + " " * (ALIGN - 11) + "# may be changed at any time",
         "# " + _line("baseline_error", baseline, of_baseline),
-        _line("material_gap", gap, of_gap),
+        "# " + _line("material_gap", gap, f"smaller gaps do not matter; by default {by_default}, following the metric"),
     ]
 
 

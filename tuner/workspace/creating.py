@@ -39,6 +39,7 @@ from tuner.storage import (
 from tuner.study import Source, StudyDefinition, identity_changes, parse_definition
 from tuner.trainers import Trainer, trainer_of
 from tuner.trial import draw_dev_folds
+from tuner.units import Unit
 from tuner.workspace.locating import Located, StudyPlace
 from tuner.workspace.warm_start import n_repeated, offers_from
 
@@ -106,11 +107,12 @@ def prepare(
     from_study: str | None = None,
     allow_changed: bool = False,
     write_definition: Callable[[], None] = lambda: None,
+    check_unit: Callable[[Unit], None] = lambda _: None,
 ) -> PreparedStudy:
     """Find or create the study of a definition; a new one begins with the trials of ``from_study``.
 
     ``write_definition`` is called after all checks and before a new study is stored, so that an interruption leaves
-    nothing behind and every study has its definition.
+    nothing behind and every study has its definition; ``check_unit`` before anything is written.
 
     Raises StorageError if the study exists with another identity, UsageError if ``from_study`` does not exist.
     """
@@ -122,6 +124,7 @@ def prepare(
     )
     findings = [] if existing is not None else check_data_quality(dataset)
     dataset = dataset.counting(_metric_of(definition, dataset) if existing is None else existing.counted_by)
+    check_unit(dataset.unit)
     new = _new_study(source, dataset, begun, offers, findings)
     database = located.database(create=True)
     if existing is None:

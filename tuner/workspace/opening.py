@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +43,7 @@ from tuner.study import (
     without_notify,
 )
 from tuner.trainers import Trainer, trainer_of
+from tuner.units import Unit
 from tuner.workspace.creating import PreparedStudy, prepare, refuse_read_differently
 from tuner.workspace.locating import (
     Located,
@@ -85,10 +86,10 @@ class StudyRequest:
     patience: Patience = PATIENTLY
 
 
-def open_study(request: StudyRequest) -> PreparedStudy:
+def open_study(request: StudyRequest, check_unit: Callable[[Unit], None] = lambda _: None) -> PreparedStudy:
     """Find the study's definition, read its data, and find or create it in its database.
 
-    All checks are made before a file is written.
+    All checks are made before a file is written, also that of the unit of its errors by ``check_unit``.
     """
     with (
         waiting_for_database(request.patience),
@@ -107,6 +108,7 @@ def open_study(request: StudyRequest) -> PreparedStudy:
                 from_study=old,
                 allow_changed=request.allow_changed,
                 write_definition=lambda: _write_made(located.unwritten, source.text),
+                check_unit=check_unit,
             )
     return replace(study, trainer=trainer, file=located.absolute_file, track=track, hooks=hooks)
 

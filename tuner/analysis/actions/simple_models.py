@@ -55,8 +55,8 @@ def beat_majority(state: StudyState) -> Action | None:
     else:
         rest = (
             f". Its error on class {missed.name!r} is {unit.text(missed.estimate.value)}. If that class matters, "
-            f'search again with "{BALANCED_ERROR.name}" as metric in [search] and monitor in [training], which gives '
-            "each class the same weight."
+            f'search again with "{BALANCED_ERROR.name}" as metric in [search], which gives each class the same '
+            "weight."
         )
     return Action(
         why=f"Always predicting {frequent and frequent.name!r} has a dev error of {unit.text(majority)}, and the "

@@ -146,6 +146,14 @@ class Metric:
         assert self.loss is not None
         return self.of_rows(probabilities, y, weights, self.loss)
 
+    def losses_against_rest(self, probabilities: Array, label: int, y: Array, weights: Array | None = None) -> Array:
+        """Return the losses (n,) of one class against all others together, of a metric that ranks rows."""
+        assert self.of_rows is not None
+        assert self.loss is not None
+        own = probabilities[:, label]
+        of_two = np.column_stack([1 - own, own])
+        return self.of_rows(of_two, (y == label).astype(np.int64), weights, replace(self.loss, positive=1))
+
     def rows_alike(self, y: Array) -> int | None:
         """Return how many rows count if all losses are the same: those of the rarest class, of linearized ones."""
         counts = np.bincount(y)

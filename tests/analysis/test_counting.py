@@ -7,6 +7,7 @@ import pytest
 
 from tuner.analysis import (
     ErrorEstimate,
+    Spread,
     class_errors,
     class_weighted_error,
     effective_examples,
@@ -16,6 +17,7 @@ from tuner.analysis import (
     wilson,
 )
 from tuner.metrics import BALANCED_ERROR, effective_rows, one_each, relative
+from tuner.units import Unit
 
 
 def test_every_class_has_its_own_error() -> None:
@@ -131,8 +133,7 @@ def test_one_group_is_one_example() -> None:
 
 def test_seeds_widen_the_interval() -> None:
     """Three trainings that differ say less about the hyperparameters than their examples alone."""
-    wrong = np.arange(1000) < np.array([[80], [100], [120]])
-    found = seeds_error(wrong)
+    found = seeds_error(np.array([0.08, 0.1, 0.12]), ErrorEstimate.measured(90, 1000))
     assert found is not None
     low, high = wilson(100, 1000)
     assert found.value == pytest.approx(0.1)
@@ -141,18 +142,17 @@ def test_seeds_widen_the_interval() -> None:
     assert found.high == pytest.approx(0.1 + np.hypot(high - 0.1, half), abs=1e-6)
 
 
-def test_errors_that_allow_for_the_epochs_take_the_place_of_the_counts() -> None:
-    """Each seed was best at its own epoch by luck: the mean moves to the corrected errors, the spread too."""
-    wrong = np.arange(1000) < np.array([[80], [100], [120]])
-    found = seeds_error(wrong, np.array([0.11, 0.11, 0.14]))
+def test_seeds_of_numbers_have_the_interval_of_their_spread() -> None:
+    """Where the seeds agree it is that of an RMSE of their mean, which is no share."""
+    dev = ErrorEstimate.of_squares(400.0, 100, Unit(scale=1.0), Spread.of(np.repeat([2.0, 6.0], 50)))
+    found = seeds_error(np.array([3.0, 3.0]), dev)
     assert found is not None
-    assert found.value == pytest.approx(0.12)
-    assert found.low < wilson(120, 1000)[0]
+    assert (found.value, found.low, found.high) == pytest.approx((3.0, 1.5 * dev.low, 1.5 * dev.high))
 
 
 def test_one_seed_has_no_second_line() -> None:
     """Its spread is not known."""
-    assert seeds_error(np.zeros((1, 10), dtype=bool)) is None
+    assert seeds_error(np.zeros(1), ErrorEstimate.measured(0, 10)) is None
 
 
 def test_majority_of_training_may_be_absent_from_dev() -> None:

@@ -67,7 +67,7 @@ def place(searched: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_choice_is_said_and_written(place: Path) -> None:
-    """The first line says regression and how to choose classes; the study file has the task, and the threshold as a comment."""
+    """The first line says regression and how to choose classes; the file has task and threshold (a comment)."""
     assert "'price' is predicted as a number (regression); --task classification" in (place / "search.txt").read_text()
     definition = (place / "studies" / "houses.toml").read_text()
     assert 'task = "regression"' in definition

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from tests.reporting.building import make_study
 from tuner.reporting import Report, build_report
@@ -18,6 +19,7 @@ from tuner.reporting.figures.reliability import reliability
 from tuner.reporting.markdown import markdown
 from tuner.reporting.page import page
 from tuner.reporting.predictions import HEADING
+from tuner.reporting.rows import class_table
 from tuner.storage import DevPredictions
 
 
@@ -157,3 +159,33 @@ def test_one_class_predicted_and_no_row_wrong() -> None:
     figure = confusion(build_report(replace(perfect.record, trials=[changed])))
     assert figure is not None
     assert "No row is taken for another class." in figure.sentence
+
+
+@pytest.mark.parametrize(
+    ("metric", "loss"), [("brier", {"typical": 0.6, "most": 2.0}), ("auc", {"typical": 1.0, "is_share": True})]
+)
+def test_every_part_is_of_the_metric_of_the_study(metric: str, loss: dict[str, Any]) -> None:
+    """A column of the classes whose mean is the metric, the mean over seeds, and parts of the uncertainty."""
+    report = report_of(metric=metric, seeds=2, facts={"loss": {"metric": metric, **loss}})
+    name = report.error_name
+    assert class_table(report).headings[-2:] == [f"dev {name}", "95%"]
+    classes = report.summary["best"]["class_metric"]
+    assert all(each["low"] < each["value"] < each["high"] for each in classes.values())
+    if metric == "brier":  # the probabilities of a made study are not those of its losses
+        mean = np.average([each["value"] for each in classes.values()], weights=np.bincount(report.record.dev_y))
+        assert mean == pytest.approx(report.diagnosis.errors["dev"].value)  # type: ignore[union-attr]
+    assert any(note.startswith(f"Mean dev {name} of these hyperparameters over 2 seeds") for note in report.notes)
+    assert any(note.startswith(f"Standard deviations of one network's dev {name}: ") for note in report.notes)
+    assert "majority class" not in markdown(report)
+
+
+def test_a_class_is_ranked_against_the_rest() -> None:
+    """1 − AUC of each of three classes is scikit-learn's, of each network of folds by itself."""
+    report = report_of(metric="auc", folds=4, facts={"loss": {"metric": "auc", "typical": 1.0, "is_share": True}})
+    record, best = report.record, report.best
+    assert best is not None
+    layout, kept = record.dev_layout(best), best.predictions.probabilities  # type: ignore[union-attr]
+    parts = [np.split(of, np.cumsum(layout.sizes)[:-1]) for of in (kept, record.dev_y)]
+    for label, found in enumerate(report.summary["best"]["class_metric"].values()):
+        areas = [roc_auc_score(y == label, p[:, label]) for p, y in zip(*parts, strict=True)]
+        assert found["value"] == pytest.approx(1 - np.average(areas, weights=layout.sizes))

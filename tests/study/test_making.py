@@ -53,7 +53,7 @@ def test_a_rare_class_asks_for_the_balanced_error() -> None:
 
 
 def test_what_follows_the_metric_is_left_to_it() -> None:
-    """Monitor and threshold are not set, so that they follow a metric that is chosen later; a comment names the latter."""
+    """Monitor and threshold are not set, so that they follow a metric that is chosen later."""
     text = made(1000, classes=(950, 50))
     definition = parse_definition(text.replace('"balanced_error"', '"log_loss"'), "made.toml")
     assert "# material_gap = 0.02 " in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,13 +54,16 @@ def class_errors(
     wrong: NDArray[np.generic],
     class_names: Sequence[str],
     weights: NDArray[np.floating] | None = None,
+    most: float | None = None,
 ) -> list[ClassError]:
     """Return the error of every class.
 
     ``y``: (n,) class indices, ``wrong``: (n,) bits or shares of networks, times the ``weights`` (n,), if rows have any.
+    ``most``: of other losses than wrong or right, the largest.
     """
-    if weights is not None:
-        return [_class_error(name, wrong[y == label], weights[y == label]) for label, name in enumerate(class_names)]
+    if weights is not None or most is not None:
+        own = np.ones(len(y)) if weights is None else weights
+        return [_class_error(name, wrong[y == label], own[y == label], most) for label, name in enumerate(class_names)]
     of = np.bincount(y, minlength=len(class_names))
     wrongs = np.bincount(y, weights=np.asarray(wrong, dtype=np.float64), minlength=len(class_names))
     return [
@@ -69,12 +72,14 @@ def class_errors(
     ]
 
 
-def _class_error(name: str, wrong: NDArray[np.generic], weights: NDArray[np.floating]) -> ClassError:
+def _class_error(
+    name: str, wrong: NDArray[np.generic], weights: NDArray[np.floating], most: float | None
+) -> ClassError:
     if not len(wrong):
-        return ClassError(name, ErrorEstimate.measured(0, 0))
+        return ClassError(name, ErrorEstimate.measured(0, 0, most=most or 1.0))
     losses, own = wrong / weights.mean(), weights / weights.mean()
-    effective = effective_weighted(losses, own)
-    return ClassError(name, ErrorEstimate.measured(float(losses.sum()), len(losses), effective))
+    effective = effective_weighted(losses, own) if most is None else effective_losses(losses / most, None, own)
+    return ClassError(name, ErrorEstimate.measured(float(losses.sum()), len(losses), effective, most=most or 1.0))
 
 
 def class_weighted_error(classes: Sequence[ClassError], weights: Weights) -> ClassWeightedError | None:
@@ -272,27 +277,23 @@ def effective_examples(
     return float(np.clip(known * p * (1 - p) / variance if variance else most, min(least, most), most))
 
 
-def seeds_error(
-    wrong: NDArray[np.generic], errors: NDArray[np.floating] | None = None, *, n_effective: float | None = None
-) -> SeedsError | None:
-    """Return the mean over seeds; the interval covers examples and seeds; ``wrong``: (K, n) bits; None for one seed.
+def seeds_error(errors: NDArray[np.floating], dev: ErrorEstimate) -> SeedsError | None:
+    """Return the mean of the seeds' ``errors`` (K,); the interval covers examples and seeds; None for one seed.
 
-    ``errors``: (K,) each one's error after allowing for the choice of its epoch; None: as measured. ``n_effective``:
-    for how many independent examples the n count. The examples' part is Wilson's at the mean, the seeds' part t(K −
-    1)·s/√K; lengths are added in quadrature, as for a difference of two independent errors.
+    ``dev``: of the mean losses, measured on the same rows. The examples' part is its interval at the mean, the seeds'
+    part t(K − 1)·s/√K; lengths are added in quadrature, as for a difference of two independent errors.
     """
     from scipy.special import stdtrit
 
-    rows = np.asarray(wrong, dtype=np.float64)
-    k, n = rows.shape
-    if k < 2 or n == 0:
+    k = len(errors)
+    if k < 2 or not dev.n:
         return None
-    each = rows.mean(axis=1) if errors is None else errors
-    mean = float(each.mean())
-    low, high = ErrorEstimate.measured(mean * n, n, n_effective).interval()
-    seeds = float(stdtrit(k - 1, 0.975) * each.std(ddof=1) / math.sqrt(k))
+    mean = float(errors.mean())
+    low, high = replace(dev, value=mean).interval()
+    seeds = float(stdtrit(k - 1, 0.975) * errors.std(ddof=1) / math.sqrt(k))
+    most = dev.most if dev.spread is None else math.inf
     return SeedsError(
-        mean, max(0.0, mean - math.hypot(mean - low, seeds)), min(1.0, mean + math.hypot(high - mean, seeds)), k
+        mean, max(0.0, mean - math.hypot(mean - low, seeds)), min(most, mean + math.hypot(high - mean, seeds)), k
     )
 
 

@@ -12,7 +12,7 @@ from tuner.cli.decision import decision_lines
 from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import print_changes_since_search, print_lines, print_result
 from tuner.errors import UsageError
-from tuner.formatting import headline, percent
+from tuner.formatting import headline
 from tuner.limits import MOST_SEEDS, MOST_TRIALS
 from tuner.outcomes import ERROR_NAMES
 
@@ -186,19 +186,14 @@ def _lines(model: Model) -> list[str]:
         lines = [f"{lines[0]} ({metadata.architecture.n_parameters:,} parameters{each})"]
     if again is not None and again.is_exact:
         lines.append(f"trial {metadata.trial} repeated bit for bit")
-    if again is not None and not unit.is_share and len(again.dev_errors) > 1:
-        errors = ", ".join(unit.text(error) for error in again.dev_errors)
-        lines.append(f"dev {unit.name} over {len(again.dev_errors)} seeds: {errors}")
+    of_metric = metadata.counted_by.label if unit.is_share else unit.name
     if again is not None and again.spread is not None:
         spread = again.spread
-        errors = ", ".join(percent(error) for error in again.dev_errors)
-        lines.append(f"dev error over {spread.seeds} seeds: {errors}")
-        lines.append(
-            f"  mean {percent(spread.value)} ({percent(spread.low)} to {percent(spread.high)}, from examples and seeds)"
-        )
+        lines.append(f"dev {of_metric} over {spread.seeds} seeds: {', '.join(map(unit.text, again.dev_errors))}")
+        ends = f"{unit.text(spread.low)} to {unit.text(spread.high)}"
+        lines.append(f"  mean {unit.text(spread.value)} ({ends}, from examples and seeds)")
     for name, error in metadata.errors.items():
         shown = f"{unit.text(error.value)} ({unit.text(error.low)} to {unit.text(error.high)}, {error.n:,} rows)"
-        of_metric = metadata.counted_by.label if unit.is_share else unit.name
         lines.append(f"{ERROR_NAMES.get(name, name)} {of_metric} {shown}: of {error.of}")
     return [*lines, *decision_lines(model, with_curve=True)]
 

@@ -94,13 +94,12 @@ class _CustomFit:
         wrong = [np.concatenate([network.dev_losses for network in group]) for group in groups]
         repetition = None
         if groups:
+            errors = [float(self.dataset.unit.error(losses.mean())) for losses in wrong]
             repetition = Repetition(
                 train_errors=[self._train_error(group).value for group in groups],
-                dev_errors=[float(self.dataset.unit.error(losses.mean())) for losses in wrong],
+                dev_errors=errors,
                 differences=_differences(self.trial, outcomes[0]),
-                spread=seeds_error(np.stack(wrong), n_effective=self._dev_error(wrong).n_effective)
-                if self.dataset.unit.is_percent
-                else None,
+                spread=seeds_error(np.array(errors), self._dev_error(wrong)),
             )
         model = self._final(repetition) if is_final else self._kept(outcomes, repetition)
         model.repetition = repetition

@@ -146,13 +146,12 @@ class _Fit:
         else:
             self.results = [self._run(self.seed, max(seeds, self.settings.seeds))]
         wrong = self._dev_wrong(self.results)
+        errors = [float(self.dataset.unit.error(row.mean())) for row in wrong]
         return Repetition(
             train_errors=[self._train_estimate(group).value for group in self._groups(self.results)],
-            dev_errors=[float(self.dataset.unit.error(row.mean())) for row in wrong],
+            dev_errors=errors,
             differences=differences(self.trial.networks, self.results[0], self.dataset),
-            spread=seeds_error(wrong, n_effective=self._dev_estimate(wrong).n_effective)
-            if self.dataset.unit.is_percent
-            else None,
+            spread=seeds_error(np.array(errors), self._dev_estimate(wrong)),
         )
 
     def _run(self, seed: int, n_networks: int) -> TrialResult:

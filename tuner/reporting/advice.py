@@ -110,7 +110,7 @@ def state_of(
         has_size=definition.trainer_kind.has_size,
         can_train_again=definition.trainer_kind.can_train_again,
         threshold=_threshold_gain(record, findings),
-        can_measure_curve=can_fit(data.n_train_of_a_network, len(findings.classes)),
+        can_measure_curve=can_fit(data.n_train_of_a_network, len(record.class_names)),
     )
 
 
@@ -133,7 +133,8 @@ def _segment(segments: Segments) -> SegmentState | None:
         return None
     first = segments.higher[0]
     level = None if first.variance is None else first.variance.level
-    return SegmentState(first.label, first.n_train, first.of_rows, first.of_error, first.gain[0], level)
+    of = segments.error, segments.unit, segments.material_gap
+    return SegmentState(first.label, first.n_train, first.of_rows, first.of_error, first.gain[0], level, *of)
 
 
 def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:

@@ -113,8 +113,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     metric = record.metric
     losses = all_dev_losses(record, judged)
     weights = record.dev_weights
-    has_classes = metric.counts_wrong and record.unit.is_share and record.unit.loss is None
-    classes = class_errors(record.dev_y, losses[place], record.class_names, weights) if has_classes else []
+    classes = _class_errors(record, best, losses[place])
     weighted = metric.weighted(losses, record.dev_y, weights)
     members = tied_with_best(weighted, place, record.dev_groups)
     sizes = n_parameters(record, definition, [trial.params for trial in judged])
@@ -135,7 +134,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         tied_with_best=tuple(judged[k].number for k in members),
         simplest_tied=judged[simplest_tied(weighted, place, sizes, strengths)] if has_complexity else None,
         resolution=_resolution(record.unit, weighted, place, members),
-        seeds=_seeds_error(record, definition, best) if has_classes else None,
+        seeds=_seeds_error(record, definition, best, diagnosis) if metric.counts_wrong else None,
         weighted=None if weigh is None else class_weighted_error(classes, weigh),
         weighted_corrected=None
         if weigh is None
@@ -143,10 +142,36 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         rows_wrong=None if record.dev_strata is None else float(np.mean(losses[place] / record.dev_weights)),
         replayed=of_metric.can_replay,
         kept=kept_trial(record, definition, judged, of_metric, best) if metric.counts_wrong else None,
-        uncertainty=_uncertainty(record, best, diagnosis, losses[members])
-        if has_classes or not record.unit.is_share
-        else None,
+        uncertainty=_uncertainty(record, best, diagnosis, losses[members]) if metric.counts_wrong else None,
     )
+
+
+def _class_errors(record: StudyRecord, best: TrialRecord, losses: NDArray[Any]) -> list[ClassError]:
+    """Return the metric of each class; ``losses``: (n_dev,) of the best trial.
+
+    A metric that ranks rows has one of each of several classes against the rest, from kept probabilities.  None of
+    numbers, of F1, which predictions have of each class, and where losses are not those of the errors.
+    """
+    metric, names, y, weights = record.counted_by, record.class_names, record.dev_y, record.dev_weights
+    if not record.unit.is_share or not record.metric.counts_wrong:
+        return []
+    if not metric.is_linearized:
+        most = None if record.unit.loss is None else record.unit.most
+        return class_errors(y, losses, names, weights, most)
+    kept = None if best.predictions is None else best.predictions.probabilities
+    if metric.from_labels or len(names) == 2 or kept is None or kept.shape[1] != len(names):
+        return []
+    layout, rng = record.dev_layout(best), np.random.default_rng(0)
+    of_networks = np.split(kept, np.cumsum(layout.sizes)[:-1])
+    parts = list(zip(of_networks, layout.split(y), layout.split_weights(weights), strict=True))
+    classes = []
+    for label, name in enumerate(names):
+        own = [metric.losses_against_rest(p, label, of, w) * (1.0 if w is None else w) for p, of, w in parts]
+        of_rows, n = layout.row_losses(own), len(y)
+        alike = float(min((y == label).sum(), (y != label).sum()))
+        effective = independent_examples(of_rows, record.dev_groups, weights, rng=rng, most=1.0, alike=alike)
+        classes.append(ClassError(name, ErrorEstimate.measured(float(of_rows.sum()), n, effective)))
+    return classes
 
 
 def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
@@ -389,40 +414,45 @@ def _uncertainty(
     dev, corrected = diagnosis.errors["dev"], diagnosis.errors["dev_corrected"]
     if dev is None or corrected is None or not dev.n:
         return None
-    layout, n_effective = record.dev_layout(best), dev.n_effective or float(dev.n)
+    layout = record.dev_layout(best)
+    known = dev.n_effective if record.unit.loss is None else None  # of other losses it is not of rows
+    n_effective = known or float(dev.n)
     weights = layout.split(np.ones(len(record.dev_y)) if record.dev_weights is None else record.dev_weights)
     losses = [network.dev_losses for network in best.networks]
+    mean_losses = layout.row_losses(losses)
+    spread = dev.spread
+    if record.unit.loss is not None:
+        spread = replace(dev_spread(record, mean_losses), power=1.0)
     groups = record.dev_groups  # the spread of losses shows the weights
-    independent = None if groups is None else dev.n_effective or float(len(np.unique(groups)))
+    independent = None if groups is None else known or float(len(np.unique(groups)))
     if layout.has_folds:
         sizes = np.array(layout.sizes) * n_effective / dev.n
         errors = [each.sum() / of_rows.sum() for each, of_rows in zip(losses, weights, strict=True)]
-        variances = None if dev.spread is None else np.array([each.var(ddof=1) for each in losses])
+        variances = None if spread is None else np.array([each.var(ddof=1) for each in losses])
         training = spread_beyond_folds(np.array(errors), sizes, variances)
     else:
         training = spread_beyond_rows(np.stack(layout.sets(losses)), independent)
     choice = spread_beyond_rows(tied, independent)
-    if dev.spread is None:
+    if spread is None:
         rows = math.sqrt(corrected.value * (1 - corrected.value) / n_effective)
         return Uncertainty(rows=rows, training=training, choice=choice)
-    rows = corrected.value * dev.spread.power * dev.spread.deviation / math.sqrt(dev.n)
-    mean = float(layout.row_losses(losses).mean())
-    slope = dev.value * dev.spread.power / (mean or 1.0)  # of the error along the mean loss
+    rows = corrected.value * spread.power * spread.deviation / math.sqrt(dev.n)
+    slope = dev.value * spread.power / (float(mean_losses.mean()) or 1.0)  # of the error along the mean loss
     training, choice = (None if part is None else part * slope for part in (training, choice))
     return Uncertainty(rows=rows, training=training, choice=choice)
 
 
-def _seeds_error(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -> SeedsError | None:
+def _seeds_error(
+    record: StudyRecord, definition: StudyDefinition, best: TrialRecord, diagnosis: Diagnosis
+) -> SeedsError | None:
     """Return the mean error over seeds, each one's allowing for the choice of its epoch where that can be replayed."""
-    layout = record.dev_layout(best)
-    if layout.has_folds:
+    layout, dev = record.dev_layout(best), diagnosis.errors["dev"]
+    if layout.has_folds or dev is None:
         return None
-    wrong = np.stack(layout.sets([network.dev_losses for network in best.networks]))
-    weights = record.dev_weights
-    effective = None if weights is None else weighted_examples(weights, wrong.mean(axis=0), record.dev_strata)
-    if not epochs_by_loss(record, definition) or record.metric.class_weights is not None:
-        return seeds_error(wrong, n_effective=effective)
-    patience, rng = definition.training.patience, random_stream(definition, CORRECTING)
-    runs, sizes = runs_of(best, record, definition), fold_sizes(record)
-    errors = epoch_corrected_errors(runs, sizes, patience=patience, rng=rng)
-    return seeds_error(wrong, errors, n_effective=effective)
+    losses = np.stack(layout.sets([network.dev_losses for network in best.networks])).mean(axis=1, dtype=np.float64)
+    if epochs_by_loss(record, definition) and record.metric.class_weights is None:
+        patience, rng = definition.training.patience, random_stream(definition, CORRECTING)
+        losses = epoch_corrected_errors(
+            runs_of(best, record, definition), fold_sizes(record), patience=patience, rng=rng
+        )
+    return seeds_error(np.asarray(record.unit.error(losses)), dev)

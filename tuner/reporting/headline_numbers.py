@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuner.formatting import duration
-from tuner.reporting.sentences import REFERENCE_NAMES
+from tuner.reporting.sentences import reference_name
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -48,7 +48,7 @@ def headline_numbers(report: Report) -> list[HeadlineNumber]:
     errors = {name: error for name, error in diagnosis.references.items() if error is not None}
     if errors:
         name = min(errors, key=lambda one: errors[one])
-        numbers.append(HeadlineNumber("best simple model", unit.text(errors[name]), REFERENCE_NAMES.get(name, name)))
+        numbers.append(HeadlineNumber("best simple model", unit.text(errors[name]), reference_name(name, unit)))
     counts = report.record.count()
     others = {"pruned": counts.pruned, "failed": counts.failed, "diverged": counts.diverged}
     about = ", ".join(f"{n:,} {state}" for state, n in others.items() if n) or "all complete"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tuner.analysis import ErrorEstimate
 from tuner.commands import command_text
-from tuner.formatting import count, join, percent, rounded, span, times, value
+from tuner.formatting import count, join, rounded, times, value
 from tuner.metrics import METRICS
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.reporting.data_checks import warnings
@@ -71,7 +71,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _resolution(record, findings),
         _kept(record, findings),
         _simplest_tied(findings),
-        _seeds(findings),
+        _seeds(record, findings),
         _uncertainty(record, findings),
         _correction(definition, findings),
         _ensemble(record, definition, findings),
@@ -181,13 +181,13 @@ def _correction(definition: StudyDefinition, findings: Findings) -> str:
     )
 
 
-def _seeds(findings: Findings) -> str:
-    seeds = findings.seeds
+def _seeds(record: StudyRecord, findings: Findings) -> str:
+    seeds, unit = findings.seeds, record.unit
     if seeds is None:
         return ""
     return (
-        f"Mean dev error of these hyperparameters over {seeds.seeds} seeds: {percent(seeds.value)} "
-        f"({span(seeds.low, seeds.high)}; the interval covers examples and seeds)."
+        f"Mean dev {record.error_name} of these hyperparameters over {seeds.seeds} seeds: {unit.text(seeds.value)} "
+        f"({unit.span(seeds.low, seeds.high)}; the interval covers examples and seeds)."
     )
 
 
@@ -205,7 +205,7 @@ def _uncertainty(record: StudyRecord, findings: Findings) -> str:
         of.append(f"{gap(parts.training)}{pp} from {cause} ({networks})")
     if parts.choice is not None:
         of.append(f"{gap(parts.choice)}{pp} from which of the tied trials is taken")
-    known = f"Standard deviations of one network's dev error: {join(of)}."
+    known = f"Standard deviations of one network's dev {record.error_name}: {join(of)}."
     if folds:
         return known
     if parts.training is not None:
@@ -221,8 +221,8 @@ def _ensemble(record: StudyRecord, definition: StudyDefinition, findings: Findin
     has_folds = record.dev_layout(best).has_folds
     whose = "of the folds, each on rows it did not see" if has_folds else "of the seeds, on average"
     sentence = (
-        f"The dev error is that of the networks {whose}. Their ensemble, which tuner train saves as the model, is "
-        "usually somewhat better."
+        f"The dev {record.error_name} is that of the networks {whose}. Their ensemble, which tuner train saves as the "
+        "model, is usually somewhat better."
     )
     if any(evaluation.trial_number == best.number for evaluation in record.test_evaluations):
         sentence += (

@@ -125,8 +125,7 @@ class Report(Shown):
     @property
     def error_name(self) -> str:
         """What every error is: "error", the metric whose class weights it has, or RMSE."""
-        unit = self.diagnosis.unit
-        return self.record.counted_by.label if unit.is_share else unit.name
+        return self.record.error_name
 
     @property
     def uncertainty(self) -> Uncertainty | None:
@@ -360,4 +359,9 @@ class Report(Shown):
             if error is not None:
                 errors[key] = {end: getattr(error, end) for end in ("value", "low", "high")}
         predictions = {} if self.predictions is None else {"predictions": self.predictions.to_dict()}
+        if self.record.unit.loss is not None and findings.classes:
+            predictions["class_metric"] = {
+                one.name: {end: getattr(one.estimate, end) for end in ("value", "low", "high")}
+                for one in findings.classes
+            }
         return {"number": best.number, **errors, "params": best.params, **predictions}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.analysis import Diagnosis, ErrorEstimate, Share
-from tuner.formatting import percent, span, times
+from tuner.formatting import times
 from tuner.outcomes import ERROR_NAMES, Level, Verdict
 from tuner.reporting.sentences import (
     GAP_NAMES,
@@ -17,7 +17,9 @@ from tuner.reporting.sentences import (
     gap_size,
     level_name,
     probability,
+    reference_name,
 )
+from tuner.units import SHARE, Unit
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -83,10 +85,12 @@ def error_rows(report: Report) -> list[ErrorRow]:
             rows.append(ErrorRow(name, unit.text(estimate.value), unit.span(estimate.low, estimate.high), based_on))
         elif key == "test" and len(report.record.test_rows):
             rows.append(ErrorRow(name, *_not_evaluated(n_evaluations)))
-    for key, name in REFERENCE_NAMES.items():
-        if (error := diagnosis.references.get(key)) is not None:
-            rows.append(ErrorRow(name, unit.text(error), "", "reference model, on dev"))
-    return rows
+    errors = {key: diagnosis.references.get(key) for key in REFERENCE_NAMES}
+    return rows + [
+        ErrorRow(reference_name(key, unit), unit.text(error), "", "reference model, on dev")
+        for key, error in errors.items()
+        if error is not None
+    ]
 
 
 def _not_evaluated(n_evaluations: int) -> tuple[str, str, str]:
@@ -145,26 +149,34 @@ class ClassTable:
 def class_table(report: Report) -> ClassTable:
     """Return recall, precision and F1 of every class, or its dev error where predictions were not kept.
 
-    Classes are in their order; of more than a table shows, those with the highest errors are there.
+    A metric that is none of wrong rows has columns of its own.  Classes are in their order; of more than a table shows,
+    those with the highest errors are there.
     """
-    predictions, names = report.predictions, report.record.class_names
+    predictions, names, unit = report.predictions, report.record.class_names, report.record.unit
     shares: dict[str, list[Share] | list[ErrorEstimate]] = {}
+    of_metric = [one.estimate for one in report.findings.classes]
     if predictions is not None:
         shares["recall"] = [one.recall for one in predictions.classes]
         shares["precision"] = [one.precision for one in predictions.classes]
         shares["F1"] = [one.f1 for one in predictions.classes]
         errors = [1 - one.recall.value for one in predictions.classes]
     else:
-        shares["dev error"] = [one.estimate for one in report.findings.classes]
-        errors = [one.estimate.value for one in report.findings.classes]
+        errors = [one.value for one in of_metric]
+    name = f"dev {report.error_name}"
+    if of_metric and (predictions is None or unit.loss is not None):
+        shares[name] = of_metric
     n_rows = np.bincount(report.record.dev_y, minlength=len(names)).tolist() if names else []
     order = list(range(len(errors)))
     if len(order) > MOST_CLASSES:
         order.sort(key=lambda k: -errors[k] if n_rows[k] else 1.0)
     rows = [
         [names[k], f"{n_rows[k]:,}"]
-        + [cell for of in shares.values() for cell in (percent(of[k].value), span(of[k].low, of[k].high))]
+        + [cell for key, of in shares.items() for cell in _with_interval(of[k], unit if key == name else SHARE)]
         for k in order[:MOST_CLASSES]
     ]
     headings = ["class", "dev rows", *(cell for name in shares for cell in (name, "95%"))]
     return ClassTable(headings, rows, max(0, len(order) - MOST_CLASSES))
+
+
+def _with_interval(of: Share | ErrorEstimate, unit: Unit) -> tuple[str, str]:
+    return unit.text(of.value), unit.span(of.low, of.high)

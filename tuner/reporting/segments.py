@@ -14,6 +14,7 @@ from tuner.analysis import ErrorEstimate, Gap, Segment, error_of_rows, find_segm
 from tuner.data import Dataset
 from tuner.data.slicing import Slice, slices_of
 from tuner.formatting import count, percent, share
+from tuner.metrics import ERROR
 from tuner.outcomes import Level
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.units import SHARE, Unit
@@ -72,7 +73,8 @@ def _ends(estimate: ErrorEstimate) -> dict[str, float]:
 class Segments:
     """The segments whose error is higher than elsewhere, the largest gain first, and those of the named columns.
 
-    ``compared``: how many slices of single columns there were.
+    ``compared``: how many slices of single columns there were.  ``is_of_wrong``: whether errors are shares of wrong
+    rows in a study whose errors are not.
     """
 
     higher: list[SegmentErrors]
@@ -80,6 +82,12 @@ class Segments:
     compared: int
     unit: Unit
     material_gap: float
+    is_of_wrong: bool = False
+
+    @property
+    def error(self) -> str:
+        """What the errors are."""
+        return "share of wrong rows" if self.is_of_wrong else "error"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -93,12 +101,13 @@ class Segments:
             return ""
         if not self.higher:
             return f"No segment stands out among {count(self.compared, 'slice')} of the columns and their pairs."
-        first = self.higher[0]
+        first, wrong = self.higher[0], self.is_of_wrong
         others = f", and {count(len(self.higher) - 1, 'other segment')}" if len(self.higher) > 1 else ""
         return (
-            f"The error is higher than elsewhere where {first.label}: {self.unit.text(first.dev.value)}, elsewhere "
-            f"{self.unit.text(first.elsewhere)}{others}. The segment has {share(first.of_rows)} of the dev rows and "
-            f"{share(first.of_error)} of the error; with the error of other rows there, the dev error would be "
+            f"The {self.error} is higher than elsewhere where {first.label}: {self.unit.text(first.dev.value)}, "
+            f"elsewhere {self.unit.text(first.elsewhere)}{others}. The segment has {share(first.of_rows)} of the dev "
+            f"rows and {share(first.of_error)} of the {'wrong ones' if wrong else 'error'}; with the {self.error} of "
+            f"other rows there, {'that of all dev rows' if wrong else 'the dev error'} would be "
             f"{self.unit.gap(first.gain[0])}{self.unit.of_gaps} lower."
         )
 
@@ -188,6 +197,7 @@ def find_errors_by_segment(
         len(every),
         unit,
         material_gap,
+        is_of_wrong=record.unit.is_share and record.counted_by != ERROR,
     )
 
 

@@ -16,6 +16,7 @@ from tuner.analysis import (
 from tuner.formatting import count, join, percent, rounded, span
 from tuner.metrics import ERROR, Metric
 from tuner.outcomes import ERROR_NAMES, Level, Verdict
+from tuner.units import Unit
 
 GAP_NAMES = {
     "avoidable_bias": "avoidable bias",
@@ -48,9 +49,16 @@ MODEL_NAMES = REFERENCE_NAMES | {
 }
 """The reference models as the subject of a sentence."""
 TRIVIAL = ("majority", "mean")
+SHARES = "the shares of the classes"
 
 UNKNOWN_BIAS = "Avoidable bias is unknown without a baseline"
 NO_TRIAL = "No complete trial yet, so there is nothing to diagnose."
+
+
+def reference_name(key: str, unit: Unit) -> str:
+    """Name a reference model; of other losses than wrong or not, the one without skill predicts the classes' shares."""
+    name = REFERENCE_NAMES.get(key, key)
+    return f"{SHARES.removeprefix('the ')} (baseline)" if key == "majority" and unit.loss is not None else name
 
 
 def headline(diagnosis: Diagnosis) -> str:
@@ -97,6 +105,8 @@ def other_model_sentence(diagnosis: Diagnosis) -> str:
     name = MODEL_NAMES[other.name]
     if not unit.is_share:
         name = name.replace("the class of", "the mean of")
+    if unit.loss is not None:
+        name = name.replace("the majority class", SHARES)
     network = f"{unit.text(dev.value)} ({unit.span(dev.low, dev.high)})"
     errors = f"a dev error of {unit.text(other.error)}, compared with {network}"
     if other.name in TRIVIAL:
@@ -151,8 +161,8 @@ def _with_interval(diagnosis: Diagnosis, estimate: ErrorEstimate) -> str:
 
 def _reference_models(diagnosis: Diagnosis) -> str:
     parts = [
-        f"{name} {diagnosis.unit.text(error)}"
-        for key, name in REFERENCE_NAMES.items()
+        f"{reference_name(key, diagnosis.unit)} {diagnosis.unit.text(error)}"
+        for key in REFERENCE_NAMES
         if (error := diagnosis.references.get(key)) is not None
     ]
     return f" Reference models: {', '.join(parts)}." if parts else ""
@@ -227,7 +237,8 @@ def _best_model(diagnosis: Diagnosis) -> str:
     assert diagnosis.best_known is not None
     if diagnosis.errors.get("train_dev") is not None:
         return "this network on train-dev"
-    names = [REFERENCE_NAMES[key] for key, error in diagnosis.references.items() if error == diagnosis.best_known.value]
+    found = [key for key, error in diagnosis.references.items() if error == diagnosis.best_known.value]
+    names = [reference_name(key, diagnosis.unit) for key in found]
     return f"{names[0].removesuffix(' (baseline)') if names else 'this network'} on dev"
 
 

@@ -8,6 +8,7 @@ from tuner.analysis.actions.action import Action
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.other_models import OtherModel, other_model
 from tuner.metrics import BALANCED_ERROR, ERROR
+from tuner.units import Unit
 
 
 def give_baseline(state: StudyState) -> Action | None:
@@ -19,9 +20,16 @@ def give_baseline(state: StudyState) -> Action | None:
     return Action(
         why=f"Whether the train error of {unit.text(state.train_error)} is avoidable bias is unknown without a "
         "baseline. Which error does a person, or the best other model, reach on these examples? Give it with "
-        f"--baseline {'5%' if unit.is_share else f'E, an {unit.name} in the unit of the target'}.",
+        f"--baseline {_like(unit)}.",
         evidence={"train_error": state.train_error, "attainable": attainable},
     )
+
+
+def _like(unit: Unit) -> str:
+    """Return what a baseline looks like."""
+    if not unit.is_share:
+        return f"E, an {unit.name} in the unit of the target"
+    return "5%" if unit.is_percent else "E, a number like the metric"
 
 
 def _comparable(state: StudyState) -> Mapping[str, float | None]:
@@ -58,9 +66,10 @@ def beat_majority(state: StudyState) -> Action | None:
             f'search again with "{BALANCED_ERROR.name}" as metric in [search], which gives each class the same '
             "weight."
         )
+    guess = "the shares of the classes" if frequent is None or unit.loss is not None else repr(frequent.name)
     return Action(
-        why=f"Always predicting {frequent and frequent.name!r} has a dev error of {unit.text(majority)}, and the "
-        f"network's {unit.text(dev.value)} is not clearly lower{rest}",
+        why=f"Always predicting {guess} has a dev error of {unit.text(majority)}, and the network's "
+        f"{unit.text(dev.value)} is not clearly lower{rest}",
         evidence={"majority": majority, "dev_error": dev.value, "dev_high": dev.high},
     )
 

@@ -15,7 +15,7 @@ from tuner.analysis.learning_curve import LearningCurve
 from tuner.analysis.search_health import SearchHealth
 from tuner.metrics import ERROR, Metric
 from tuner.outcomes import Level
-from tuner.units import Unit
+from tuner.units import SHARE, Unit
 
 MOST_ROWS_FOR_FOLDS = 50_000  # folds multiply the training time; with more rows a larger dev set is cheaper
 
@@ -91,7 +91,8 @@ class BestTrialState:
 class SegmentState:
     """A segment with a higher error: its training rows, its shares of dev rows and of the error, what fixing it gains.
 
-    ``variance``: the level of dev − train there; None if it is unknown.
+    ``variance``: the level of dev − train there; None if it is unknown.  ``error``: what the error is, with its unit
+    and threshold, which may be those of wrong rows in a study of another metric.
     """
 
     label: str
@@ -100,6 +101,9 @@ class SegmentState:
     of_error: float
     gain: float
     variance: Level | None
+    error: str = "error"
+    unit: Unit = SHARE
+    material_gap: float = SHARE.material_gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,7 @@ def test_what_was_saved_comes_back(model_bytes: bytes, tmp_path: Path) -> None:
     rows = mixed_rows(50, seed=1)
     assert (tmp_path / "b.tuner").read_bytes() == model_bytes
     assert np.array_equal(model.predict_proba(rows), again.predict_proba(rows))
+    assert "residual" not in json.loads(members_of(model_bytes)["model.json"])["architecture"]  # older versions read it
 
 
 def test_numpy_alone_can_read_the_weights(model_bytes: bytes) -> None:

@@ -81,15 +81,16 @@ def test_every_encoder_has_its_graph() -> None:
     "shape",
     [
         {"hidden": (7, 5)},
-        {"hidden": (7,), "networks": 3},
+        {"hidden": (7, 7, 5, 5), "residual": True, "networks": 3},
         {"hidden": (7,), "output": "sigmoid", "n_classes": 2},
         {"hidden": (), "output": "sigmoid", "n_classes": 2, "networks": 2},
     ],
     ids=str,
 )
 def test_every_shape(model: Model, tmp_path: Path, activation: str, shape: dict[str, Any]) -> None:
-    """Each activation of the table, each output, any depth, one network and several."""
-    check(reshaped(model, activation=activation, **shape), tmp_path / "m.onnx", rows())
+    """Each activation of the table, each output, any depth, one network and several; read from a model file."""
+    saved = reshaped(model, activation=activation, **shape).save(tmp_path / "m.tuner")
+    check(tuner.load_model(saved), tmp_path / "m.onnx", rows())
 
 
 @pytest.mark.parametrize("options", [{}, {"ensemble_of": 2}])

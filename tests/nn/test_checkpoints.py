@@ -29,7 +29,7 @@ def after(calls: int) -> Callable[[], bool]:
     return should_stop
 
 
-MORE = {"normalization": "batch", "weight_average": 0.9, "clip_norm": 1.0}
+MORE = {"normalization": "batch", "weight_average": 0.9, "clip_norm": 1.0, "hidden": (7, 7), "residual": True}
 
 
 @pytest.mark.parametrize("calls", [1, 10, 22])

@@ -11,15 +11,17 @@ from tuner.nn import ACTIVATIONS, OUTPUTS, Examples, Hyperparameters, output_nam
 from tuner.nn.gradient_check import check_gradients
 
 PENALTIES = {"none": {}, "l2": {"lambda_": 0.7}, "l1": {"l1": 0.3}, "both": {"lambda_": 0.7, "l1": 0.3}}
-HIDDEN = {1: (), 2: (7,), 3: (7, 5), 4: (7, 5, 4)}
-DEPTHS = [("both", 1), ("none", 2), ("l2", 3), ("l1", 4), ("both", 4)]
+DEPTHS = [("none", (7,)), ("l2", (7, 5)), ("l1", (7, 5, 4)), ("both", (7, 5, 5))]
+EVERY = [("relu", "both", ()), *((name, *depth) for name in ACTIVATIONS for depth in DEPTHS)]
 
 
-@pytest.mark.parametrize(("penalty", "depth"), DEPTHS)
+@pytest.mark.parametrize(("activation", "penalty", "hidden"), EVERY)
 @pytest.mark.parametrize("output", [*OUTPUTS, "quantiles(0.1, 0.5, 0.8)"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_gradients_are_exact(activation: str, output: str, penalty: str, depth: int) -> None:
-    """The difference is below 1e-7 at initialization and after training, with any weights, penalty and depth."""
+def test_gradients_are_exact(activation: str, output: str, penalty: str, hidden: tuple[int, ...]) -> None:
+    """The difference is below 1e-7 at initialization and after training, with any weights, penalty and depth.
+
+    The last of two layers of the same width is a residual one.
+    """
     is_numeric = output_named(output).is_numeric
     n_classes = 1 if is_numeric else 2 if output == "sigmoid" else 3
     data = numbers(40) if is_numeric else blobs(40, n_classes=n_classes)
@@ -30,9 +32,14 @@ def test_gradients_are_exact(activation: str, output: str, penalty: str, depth: 
         Examples(data.X, data.y, weights),
         n_classes=n_classes,
         hyperparameters=Hyperparameters(
-            hidden=HIDDEN[depth], activation=activation, batch_size=16, initializer="xavier", **PENALTIES[penalty]
+            hidden=hidden,
+            activation=activation,
+            residual=True,
+            batch_size=16,
+            initializer="xavier",
+            **PENALTIES[penalty],
         ),
-        seed=depth,
+        seed=len(hidden),
         output=output,
         entries=10_000,
     )
@@ -63,12 +70,16 @@ def test_gradients_of_cut_products_are_exact(rows: int) -> None:
 @pytest.mark.parametrize("output", ["softmax", "sigmoid", "linear"])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "silu"])
 def test_gradients_of_normalized_layers_are_exact(activation: str, output: str) -> None:
-    """With batch normalization W, b and γ have the right gradient, with smooth targets and weights of rows, too."""
+    """With batch normalization W, b and γ have the right gradient.
+
+    So they have with smooth targets, weights of rows and, for one activation in three, a residual layer.
+    """
     n_classes = 1 if output == "linear" else 2 if output == "sigmoid" else 3
     data = numbers(40) if output == "linear" else blobs(40, n_classes=n_classes)
     settings = Hyperparameters(
-        hidden=(7, 5),
+        hidden=(5, 5) if activation == "relu" else (7, 5),
         activation=activation,
+        residual=True,
         normalization="batch",
         label_smoothing=0.0 if output == "linear" else 0.2,
         lambda_=0.7,

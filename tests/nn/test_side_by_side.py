@@ -60,7 +60,7 @@ def test_seeds(activation: str, optimizer: str, keep_prob: float) -> None:
 
 def test_normalized_clipped_and_averaged_networks() -> None:
     """Clipping, averages and smooth targets may differ from network to network, also with folds of different sizes."""
-    base = replace(BASE, normalization="batch", keep_prob=0.8)
+    base = replace(BASE, hidden=(12, 12), residual=True, normalization="batch", keep_prob=0.8)
     settings = [
         base,
         replace(base, clip_norm=0.3, label_smoothing=0.1),

@@ -269,12 +269,16 @@ def test_nesterov_looks_one_step_ahead() -> None:
     [
         ({}, {"beta2", "decay_rate", "decay_epochs", "decay_start"}),
         ({"optimizer": "gradient_descent"}, {"beta", "beta2", "decay_rate", "decay_epochs", "decay_start"}),
+        ({"hidden": (4, 6), "optimizer": "adam", "schedule": "step"}, {"residual"}),
         ({"optimizer": "rmsprop", "schedule": "exponential"}, {"beta", "decay_epochs"}),
         ({"optimizer": "adam", "schedule": "step"}, set()),
-        ({"optimizer": "adam", "schedule": "step", "hidden": ()}, {"activation", "keep_prob", "normalization"}),
+        (
+            {"optimizer": "adam", "schedule": "step", "hidden": ()},
+            {"activation", "keep_prob", "normalization", "residual"},
+        ),
     ],
 )
 def test_idle_hyperparameters(settings: dict[str, object], expected: set[str]) -> None:
-    """Hyperparameters are idle by optimizer, by schedule, or without hidden layers."""
-    given = Hyperparameters(**({"hidden": (4,)} | settings))  # type: ignore[arg-type]
+    """Hyperparameters are idle by optimizer, by schedule, or by hidden layers."""
+    given = Hyperparameters(**({"hidden": (4, 4)} | settings))  # type: ignore[arg-type]
     assert idle_hyperparameters(given) == expected

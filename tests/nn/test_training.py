@@ -342,6 +342,19 @@ def test_normalization_is_folded_into_the_weights() -> None:
         replace(STEP, normalization="batch", batch_size=1)
 
 
+@pytest.mark.parametrize("width", [9, 130])  # the rows of wide layers are padded
+def test_a_residual_layer_adds_the_layer_before(width: int) -> None:
+    """A layer as wide as the one before adds its activations; another one does not."""
+    settings = replace(STEP, hidden=(width, width, 5), residual=True, activation="tanh")
+    network, X = last(settings, 3), blobs(40).X
+    (W1, b1), (W2, b2), (W3, b3), (W4, b4) = network.architecture.views(network.theta)
+    a = np.tanh(X @ W1 + b1)
+    a = a + np.tanh(a @ W2 + b2)
+    logits = np.tanh(a @ W3 + b3) @ W4 + b4
+    p = np.exp(logits)
+    np.testing.assert_allclose(network.predict_proba(X), p / p.sum(axis=1, keepdims=True), atol=1e-6)
+
+
 def test_l1_is_a_soft_threshold_after_the_step() -> None:
     """One step of gradient descent by hand: w := sign(w) max(|w| − αλ₁/(2m), 0) afterwards, and biases as without."""
     base = replace(BASE, optimizer="gradient_descent", alpha=0.1, batch_size="full")

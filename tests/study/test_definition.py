@@ -81,6 +81,12 @@ def test_shipped_definitions_have_one_key_per_line(path: Path) -> None:
         ('["he", "xavier", "lecun"]', '["he", "he"]', ["space.initializer", "duplicate value 'he'"]),
         ("{ uniform = [0.5, 1.0] }", "{ uniform = [0.5, 1.0], choice = [1.0] }", ["space.keep_prob", "exactly one of"]),
         ("{ uniform = [0.5, 1.0] }", "{}", ["space.keep_prob", "exactly one of", "got none"]),
+        ("keep_prob =", "residual = 1\nkeep_prob =", ["space.residual", "expected true or false, got 1"]),
+        (
+            "keep_prob =",
+            "residual = true\nkeep_prob =",
+            ["space.residual", "two hidden layers of the same width", "64-32"],
+        ),
         ("keep_prob =", "keep_prob.3 =", ["space.keep_prob.3", "expected a hidden layer from 1 to 2, got 3"]),
         ("keep_prob =", "keep_prob.0 =", ["space.keep_prob", "like keep_prob.1 = 0.8", "got '0'"]),
         ("keep_prob = { uniform = [0.5", "keep_prob.1 = { uniform = [0.0", ["space.keep_prob.1", "> 0 and ≤ 1", "0.0"]),

@@ -12,7 +12,16 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    WrapSerializer,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from tuner.analysis import Decision, ErrorEstimate, Isotonic, Temperature, Threshold, ThresholdCurve
@@ -37,6 +46,14 @@ Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 ClassName = Annotated[str, Field(max_length=1000)]
 Line = Annotated[str, Field(max_length=5000)]
 MOST_NETWORKS = 10_000
+
+
+def _as_before(shape: Architecture, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """Return plain JSON that versions without residual layers read, if the network has none."""
+    return {key: value for key, value in plain(shape).items() if key != "residual" or value}
+
+
+Shape = Annotated[Architecture, WrapSerializer(_as_before)]
 
 
 class MetadataSection(BaseModel):
@@ -102,7 +119,7 @@ class Member(MetadataSection):
     trial: Count
     params: dict[str, Any]
     seed: Annotated[int, Field(ge=0)]
-    architecture: Architecture
+    architecture: Shape
 
 
 class MeasureMetadata(MetadataSection):
@@ -275,7 +292,7 @@ class ModelMetadata(MetadataSection):
     n_rows: Count
     updates: Annotated[list[Count], Field(min_length=1, max_length=MOST_NETWORKS)]
     repeated: bool | None
-    architecture: Architecture | None
+    architecture: Shape | None
     class_names: list[ClassName]
     encodings: Annotated[list[Encoding], Field(min_length=1)]
     errors: dict[str, ErrorMetadata]

@@ -318,12 +318,14 @@ def _logits(nodes: _Nodes, network: Network, X: str, positions: Sequence[int]) -
     """The logits of one network (n, n_outputs)."""
     shape, a = network.architecture, X
     layers = shape.views(network.theta)
-    for number, (W, b) in enumerate(layers, start=1):
+    for number, ((W, b), adds_input) in enumerate(zip(layers, [*shape.adds_input, False], strict=True), start=1):
         weights = W[list(positions)] if number == 1 else W
         with nodes.part(f"layer {number}"):
-            a = nodes.add("Add", nodes.add("MatMul", a, nodes.constant(weights)), nodes.constant(b))
+            before, a = a, nodes.add("Add", nodes.add("MatMul", a, nodes.constant(weights)), nodes.constant(b))
             if number < len(layers):
                 a = _ACTIVATIONS[shape.activation](nodes, a)
+            if adds_input:
+                a = nodes.add("Add", a, before)
     return a
 
 

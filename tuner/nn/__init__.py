@@ -1,7 +1,7 @@
 """The network and its training, NumPy and SciPy's sparse products only: no Optuna, pandas, SQL or files."""
 
 from tuner.nn.activations import ACTIVATIONS, GELU, LEAK, SELU
-from tuner.nn.architecture import Architecture
+from tuner.nn.architecture import Architecture, residual_layers
 from tuner.nn.diagnostics import LayerReport
 from tuner.nn.examples import Examples
 from tuner.nn.hyperparameters import Hyperparameters, idle_hyperparameters
@@ -42,5 +42,6 @@ __all__ = [
     "output_for",
     "output_named",
     "quantile_output",
+    "residual_layers",
     "train",
 ]

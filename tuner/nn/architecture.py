@@ -16,6 +16,11 @@ from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.losses import Output, output_named
 
 
+def residual_layers(hidden: Sequence[int]) -> list[bool]:
+    """Return which hidden layers can add the activations before them: those that follow one of the same width."""
+    return [layer > 0 and hidden[layer - 1] == width for layer, width in enumerate(hidden)]
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """Layer widths, activation and output of a fully connected network.
@@ -23,7 +28,8 @@ class Architecture:
     Without hidden layers it is softmax, logistic or linear regression.  The output "softmax" has one unit per class;
     "sigmoid" has a single unit, the probability of class 1, and needs exactly two classes.  "linear" (trained by
     squared error), "huber", "absolute" and "poisson" (by the losses of these names) have a single unit, a number or
-    its logarithm, and quantiles (see ``quantile_output``) one each; ``n_classes`` is 1.
+    its logarithm, and quantiles (see ``quantile_output``) one each; ``n_classes`` is 1.  ``residual``: a hidden layer
+    as wide as the one before it adds that one's activations to its own.  (He et al. 2016)
     """
 
     n_features: int
@@ -31,6 +37,7 @@ class Architecture:
     n_classes: int
     activation: str = "relu"
     output: str = "softmax"
+    residual: bool = False
 
     def __post_init__(self) -> None:
         integer("n_features", self.n_features, low=1)
@@ -74,6 +81,11 @@ class Architecture:
     def n_layers(self) -> int:
         """Layers with weights: the hidden ones and the output."""
         return len(self.hidden) + 1
+
+    @property
+    def adds_input(self) -> list[bool]:
+        """Whether each hidden layer adds the activations of the hidden layer before it."""
+        return residual_layers(self.hidden) if self.residual else [False] * len(self.hidden)
 
     @property
     def n_parameters(self) -> int:

@@ -137,7 +137,9 @@ def check_gradients(
     is_numeric = output_named(output).is_numeric
     known = examples.prepared("examples", n_classes=n_classes, dtype=np.float64, is_numeric=is_numeric)
     some = known.rows(np.linspace(0, len(known) - 1, min(examples_used, len(known))).astype(np.int64))
-    architecture = Architecture(known.n_features, settings.hidden, n_classes, settings.activation, output)
+    architecture = Architecture(
+        known.n_features, settings.hidden, n_classes, settings.activation, output, settings.residual
+    )
     whole = replace(settings, optimizer="gradient_descent", alpha=1.0, batch_size="full", schedule="constant")
     whole = replace(whole, warmup_epochs=0)
     plan = Plan(architecture, [some], None, [whole], Stopping(), penalty_per, np.float64, None, None)
@@ -228,9 +230,12 @@ class CostFunction:
 
     def sides(self) -> Array:
         """Return on which side of its kink every unit was in the last call."""
-        if not ACTIVATIONS[self._architecture.activation].has_kink or not self._forward.activations:
-            return np.zeros(0, dtype=bool)
-        return np.concatenate([(a > 0).ravel() for a in self._forward.activations])
+        none = np.zeros(0, dtype=bool)
+        if not ACTIVATIONS[self._architecture.activation].has_kink:
+            return none
+        activations, before = self._forward.activations, [none, *self._forward.activations]
+        layers = zip(activations, before, self._architecture.adds_input, strict=False)
+        return np.concatenate([none, *((a > (added if adds else 0)).ravel() for a, added, adds in layers)])
 
     def crosses(self, value: float) -> bool:
         """Whether a step of ε moves this weight across the kink of the L1 penalty."""

@@ -8,6 +8,7 @@ from typing import Literal
 from tuner.arguments import integer, number, one_of, power_of_two
 from tuner.errors import ArgumentError
 from tuner.nn.activations import ACTIVATIONS
+from tuner.nn.architecture import residual_layers
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.normalization import NORMALIZATIONS
 from tuner.nn.optimizers import OPTIMIZERS
@@ -24,7 +25,8 @@ class Hyperparameters:
     ``decay_epochs`` and ``decay_start`` belong to the schedule (see ``schedules``); ``warmup_epochs`` precedes any
     schedule.  ``label_smoothing`` is the share of each target that is spread evenly over all classes, and no use with
     numbers.  ``clip_norm`` is the largest norm of the loss's gradient, 0 for any.  ``weight_average`` is the decay rate
-    of the average of θ over the updates that is evaluated in the place of θ, 0 for θ itself.
+    of the average of θ over the updates that is evaluated in the place of θ, 0 for θ itself.  ``residual``: hidden
+    layers as wide as the one before add that one's activations.
     """
 
     hidden: tuple[int, ...] = ()
@@ -47,6 +49,7 @@ class Hyperparameters:
     clip_norm: float = 0.0
     weight_average: float = 0.0
     normalization: str = "none"
+    residual: bool = False
 
     def __post_init__(self) -> None:
         for width in self.hidden:
@@ -107,4 +110,6 @@ def idle_hyperparameters(hyperparameters: Hyperparameters) -> frozenset[str]:
     """
     used = OPTIMIZERS[hyperparameters.optimizer].hyperparameters | SCHEDULES[hyperparameters.schedule].hyperparameters
     without_hidden = () if hyperparameters.hidden else ("activation", "keep_prob", "normalization")
-    return frozenset({"beta", "beta2", "decay_rate", "decay_epochs", "decay_start", *without_hidden}) - used
+    without_pair = () if any(residual_layers(hyperparameters.hidden)) else ("residual",)
+    optional = {"beta", "beta2", "decay_rate", "decay_epochs", "decay_start"}
+    return frozenset({*optional, *without_hidden, *without_pair}) - used

@@ -110,7 +110,7 @@ def prepared_sets(
 
 def check_agreement(settings: Sequence[Hyperparameters]) -> None:
     """Refuse networks that cannot share their arrays and calls."""
-    for name in ("hidden", "activation", "optimizer", "batch_size", "normalization"):
+    for name in ("hidden", "activation", "optimizer", "batch_size", "normalization", "residual"):
         values = {getattr(one, name) for one in settings}
         if len(values) > 1:
             text = " and ".join(sorted(map(str, values)))

@@ -48,6 +48,10 @@ class ForwardPass:
         self._first_matrix = [*hidden, output][0]
         self._later = [product.calls(a) for product, a in zip(products[1:], self._extended, strict=False)]
         self._activation = ACTIVATIONS[architecture.activation]
+        self._adds = [
+            [partial(np.add, full, before, full)] if adds else []
+            for adds, full, before in zip(architecture.adds_input, self._full, [None, *self._full], strict=False)
+        ]
         self._output = output.swapaxes(1, 2)
 
     def calls(self, inputs: FirstInputs) -> list[Call]:
@@ -67,9 +71,9 @@ class ForwardPass:
         """Return the calls of all layers from the input on, each with its activation."""
         products = [] if self._first is None else [self._first_product(inputs), *self._later]
         calls: list[Call] = []
-        for product, activated, ones in zip(products, activate, self._ones, strict=True):
-            calls += [*product, *activated]
-            if not self._activation.keeps_one:
+        for product, activated, adds, ones in zip(products, activate, self._adds, self._ones, strict=True):
+            calls += [*product, *activated, *adds]
+            if adds or not self._activation.keeps_one:
                 calls.append(ones)
         if self._first is None and not isinstance(inputs, np.ndarray):
             return self._first_product(inputs)
@@ -142,6 +146,8 @@ class TrainingPass(ForwardPass):
         matrices = [*hidden[1:], output]
         self._normalizations = self._normalize(deltas, hidden, gradients, normalized) if normalized else []
         self._back = [backward_calls(d, W[:, :-1], e) for d, W, e in zip(above, matrices, deltas, strict=False)]
+        adds = zip(self._deltas, architecture.adds_input, strict=True)
+        self._passed = [aligned(delta.shape, delta.dtype) if is_added else None for delta, is_added in adds]
 
     def _normalize(
         self, deltas: list[Array], hidden: list[Array], gradients: list[Array], normalized: Normalized
@@ -176,11 +182,24 @@ class TrainingPass(ForwardPass):
         else:
             last: Any = [inputs, *self._extended][-1]
             backward.append(product_call(last.swapaxes(1, 2), self._errors, self._output_gradient))
-        for back, (_, through), weight_gradient in reversed(list(zip(self._back, bound, weights, strict=True))):
+        layers = list(zip(self._back, self._through([down for _, down in bound]), weights, strict=True))
+        for back, through, weight_gradient in reversed(layers):
             backward += [*back, *through, *weight_gradient]
         for normalization in self._normalizations:
             backward += normalization.finish
         return Batch(self._layers(inputs, [activate for activate, _ in bound]), backward)
+
+    def _through(self, down: Sequence[list[Call]]) -> list[list[Call]]:
+        """Return the calls that turn the gradient of each layer's activations into that of z.
+
+        A layer that adds its input passes the gradient on to it, too.
+        """
+        calls: list[list[Call]] = []
+        for delta, own, above, through in zip(self._deltas, self._passed, [*self._passed, None][1:], down, strict=True):
+            added: list[Call] = [] if above is None else [partial(np.add, delta, above, delta)]
+            kept: list[Call] = [] if own is None else [partial(np.copyto, own, delta)]
+            calls.append([*added, *kept, *through])
+        return calls
 
     def _first_weight_calls(self, inputs: FirstInputs) -> list[Call]:
         """Return the calls of the gradient of the layer that takes the inputs."""

@@ -125,7 +125,9 @@ def train(
     trains = each("train", train, Examples, K)
     shape = trains[0].X.shape if isinstance(trains[0].X, Inputs) else np.shape(trains[0].X)
     n_features = shape[-1] if len(shape) == 2 else 1
-    architecture = Architecture(n_features, tuple(settings[0].hidden), n_classes, settings[0].activation, output)
+    architecture = Architecture(
+        n_features, tuple(settings[0].hidden), n_classes, settings[0].activation, output, settings[0].residual
+    )
     plan = Plan(
         architecture=architecture,
         trains=prepared_sets("train", trains, architecture, dtype),

@@ -29,7 +29,7 @@ from tuner.errors import UsageError
 from tuner.formatting import bounded, some_of
 from tuner.limits import MOST_SEEDS, MOST_THREADS
 from tuner.metrics import COST, COST_OF_ERRORS, METRICS, Metric
-from tuner.nn import ACTIVATIONS, MEDIAN, OUTPUTS, Stopping, quantile_output
+from tuner.nn import ACTIVATIONS, MEDIAN, OUTPUTS, Stopping, quantile_output, residual_layers
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
 from tuner.study.costs import cost_matrix
 from tuner.study.hyperparameters import (
@@ -493,6 +493,18 @@ class StudyDefinition(BaseModel):
         if "batch" in kinds and 1 in sizes:
             raise ValueError(
                 "space.batch_size: expected at least 2 with normalization, as one row has no variance, got 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_layer_can_be_residual(self) -> StudyDefinition:
+        hidden = _offered(self.space.get("hidden", format_hidden(self.network.hidden)))
+        if not self.trainer_kind.knows_hyperparameters or True not in _offered(self.space.get("residual")):
+            return self
+        if not any(any(residual_layers(parse_hidden(widths))) for widths in hidden):
+            raise ValueError(
+                "space.residual: expected two hidden layers of the same width after each other, like hidden = "
+                f'"64-64", got {" and ".join(hidden)}'
             )
         return self
 

@@ -47,6 +47,10 @@ def _one_of(table: Collection[str]) -> Check:
     )
 
 
+def _flag(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
 def _batch_size(value: Any) -> str | None:
     if value == "full" or (_is_integer(value) and is_power_of_two(value)):
         return None
@@ -202,6 +206,12 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
     ),
     "normalization": _named(
         "normalization", NORMALIZATIONS, "normalization of each hidden layer before its activation, over a mini-batch"
+    ),
+    "residual": HyperparameterSpec(
+        "residual",
+        _flag,
+        ("choice",),
+        "true: a hidden layer as wide as the one before adds that one's activations to its own (residual blocks)",
     ),
     "numeric": HyperparameterSpec(
         None,

@@ -69,6 +69,8 @@ KEYS = {
     "swa": "the average of the weights is space.weight_average",
     "batchnorm": 'batch normalization is space.normalization = "batch"',
     "batchnormalization": 'batch normalization is space.normalization = "batch"',
+    "residual": "residual blocks are space.residual = true",
+    "skipconnections": "residual blocks are space.residual = true",
     "gradclip": "the largest norm of the gradient is space.clip_norm",
     "clipnorm": "the largest norm of the gradient is space.clip_norm",
     "maxgradnorm": "the largest norm of the gradient is space.clip_norm",

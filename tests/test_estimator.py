@@ -22,6 +22,13 @@ import tuner
 from tuner.errors import SearchError, StorageError
 
 X, Y = load_iris(return_X_y=True)
+QUICK: dict[str, Any] = {
+    "network": {"hidden": [8]},
+    "training": {"max_epochs": 20},
+    "data": {"folds": 2},
+    "space": {"alpha": tuner.log_uniform(0.05, 0.2), "batch_size": 16},
+}
+"""A definition whose trial takes a tenth of a second."""
 REPEATED = {
     "check_sample_weight_equivalence_on_dense_data": "a row of weight 2 is in one mini-batch, two copies in two",
 }
@@ -54,7 +61,8 @@ def fitted() -> tuple[tuner.Classifier, pd.DataFrame]:
     )
     frame.loc[3, "size"] = np.nan
     y = np.where((frame["kind"] == "x") | (frame["size"] > 1), "yes", "no")
-    return tuner.Classifier(trials=3, random_state=0).fit(frame, y), frame
+    definition = {**QUICK, "data": {"folds": 5}}
+    return tuner.Classifier(trials=3, definition=definition, random_state=0).fit(frame, y), frame
 
 
 def test_a_data_frame_of_any_columns_is_learned(fitted: tuple[tuner.Classifier, pd.DataFrame]) -> None:
@@ -93,7 +101,7 @@ def test_labels_of_any_kind_come_back(labels: list[Any]) -> None:
     """Whatever order the names are kept in, columns stand in the order of classes_, and labels keep their type."""
     y = np.array(labels)[np.arange(60) % len(labels)]
     rows = np.eye(len(labels))[np.arange(60) % len(labels)] + X[:60, :1] / 100
-    classifier = tuner.Classifier(trials=1, random_state=1).fit(rows, y)
+    classifier = tuner.Classifier(trials=1, definition=QUICK, random_state=1).fit(rows, y)
     assert classifier.classes_.tolist() == sorted(labels)
     found = classifier.predict(rows)
     assert found.dtype == y.dtype
@@ -102,47 +110,48 @@ def test_labels_of_any_kind_come_back(labels: list[Any]) -> None:
 
 def test_it_works_where_estimators_do() -> None:
     """In a pipeline under cross-validation, and in a grid search, which clone it."""
-    pipeline = make_pipeline(StandardScaler(), tuner.Classifier(trials=1, random_state=0))
+    pipeline = make_pipeline(StandardScaler(), tuner.Classifier(trials=1, definition=QUICK, random_state=0))
     assert cross_val_score(pipeline, X[::3], Y[::3], cv=2, error_score="raise").min() > 0.5
-    grid = GridSearchCV(tuner.Classifier(random_state=0), {"trials": [1]}, cv=2, error_score="raise").fit(
-        X[::3], Y[::3]
-    )
+    quick = tuner.Classifier(definition=QUICK, random_state=0)
+    grid = GridSearchCV(quick, {"trials": [1]}, cv=2, error_score="raise").fit(X[::3], Y[::3])
     assert grid.best_params_ == {"trials": 1}
 
 
 def test_nothing_is_left_behind(workplace: Path) -> None:
     """Without a database named, there is no file afterward, in the folder or the cache."""
-    tuner.Classifier(trials=1).fit(X[::3], Y[::3])
+    tuner.Classifier(trials=1, definition=QUICK).fit(X[::3], Y[::3])
     assert list(workplace.iterdir()) == []
 
 
 def test_a_named_database_keeps_the_trials(workplace: Path) -> None:
     """The same fit finds them and gives the same network; more trials continue the study, other data make another."""
     storage = "sqlite:///kept.db"
-    first = tuner.Classifier(trials=2, storage=storage, random_state=0).fit(X, Y)
-    again = tuner.Classifier(trials=2, storage=storage, random_state=0).fit(X, Y)
+    options: dict[str, Any] = {"storage": storage, "definition": QUICK, "random_state": 0}
+    first = tuner.Classifier(trials=2, **options).fit(X, Y)
+    again = tuner.Classifier(trials=2, **options).fit(X, Y)
     assert (first.predict_proba(X) == again.predict_proba(X)).all()
-    more = tuner.Classifier(trials=3, storage=storage, random_state=0).fit(X, Y)
+    more = tuner.Classifier(trials=3, **options).fit(X, Y)
     assert more.report_.record.name == first.report_.record.name
     assert [len(each.report_.record.trials) for each in (first, again, more)] == [2, 2, 3]
-    named = tuner.Classifier(trials=1, storage=storage, name="iris", random_state=0).fit(X, Y)
+    named = tuner.Classifier(trials=1, name="iris", **options).fit(X, Y)
     assert len(tuner.load_study("iris", storage=storage).trials()) == len(named.report_.record.trials)
     with pytest.raises(
         StorageError,
         match=r"another definition or data.* Start a new study with: name='iris-2'",
     ):
-        tuner.Classifier(trials=1, storage=storage, name="iris").fit(X[:100], Y[:100])
+        tuner.Classifier(trials=1, name="iris", **options).fit(X[:100], Y[:100])
 
 
 def test_classes_weigh_what_is_asked_for() -> None:
     """By their labels, also where trials and epochs are chosen, unless the definition says otherwise."""
     y = np.where(Y == 2, "rare", "other")
-    found = tuner.Classifier(trials=1, class_weight={"rare": 500}, random_state=0).fit(X, y)
+    options: dict[str, Any] = {"trials": 1, "random_state": 0}
+    found = tuner.Classifier(class_weight={"rare": 500}, definition=QUICK, **options).fit(X, y)
     given = found.report_.definition
     assert (given.training.class_weight, given.training.monitor, given.search.metric) == ({"rare": 500}, "cost", "cost")
     assert (found.predict(X) == "rare").mean() > 0.4
-    own = {"training": {"monitor": "error"}}
-    balanced = tuner.Classifier(trials=1, class_weight="balanced", definition=own, random_state=0).fit(X, Y)
+    own = {**QUICK, "training": {"max_epochs": 3, "monitor": "error"}}
+    balanced = tuner.Classifier(class_weight="balanced", definition=own, **options).fit(X, Y)
     given = balanced.report_.definition
     assert (given.training.class_weight, given.training.monitor) == ("balanced", "error")
     assert given.search.metric == "balanced_error"
@@ -173,8 +182,9 @@ def test_rows_count_by_their_sample_weight() -> None:
     """A row of weight 0 is as if it were not there, with its class; the report's dev error is the weighted one."""
     labels = np.where(np.arange(150) < 145, Y, 9)
     weights = np.where(labels == 9, 0.0, 1.0 + np.arange(150) % 3)
-    found = tuner.Classifier(trials=1, random_state=0).fit(X, labels, sample_weight=weights)
-    without = tuner.Classifier(trials=1, random_state=0).fit(X[:145], Y[:145], sample_weight=weights[:145])
+    quick = tuner.Classifier(trials=1, definition=QUICK, random_state=0)
+    found = clone(quick).fit(X, labels, sample_weight=weights)
+    without = clone(quick).fit(X[:145], Y[:145], sample_weight=weights[:145])
     assert found.classes_.tolist() == [0, 1, 2]
     assert (found.predict_proba(X) == without.predict_proba(X)).all()
     dev, best = found.report_.diagnosis.errors["dev"], found.report_.best
@@ -191,7 +201,7 @@ def test_rows_count_by_their_sample_weight() -> None:
 def test_tiny_data_are_learned(n: int) -> None:
     """Two rows of each class are enough: one to learn from and one to be compared on."""
     y = np.array(["a", "a", *["b"] * (n - 2)])
-    assert set(tuner.Classifier(trials=1, random_state=0).fit(X[:n], y).predict(X)) <= {"a", "b"}
+    assert set(tuner.Classifier(trials=1, definition=QUICK, random_state=0).fit(X[:n], y).predict(X)) <= {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -254,7 +264,8 @@ def test_groups_are_routed() -> None:
     """By scikit-learn, from a cross-validation to its splits and to the search, which keeps them together too."""
     groups = np.arange(150) // 2
     with sklearn.config_context(enable_metadata_routing=True):
-        classifier = tuner.Classifier(trials=1, random_state=0).set_fit_request(groups=True)
+        quick = tuner.Classifier(trials=1, definition=QUICK, random_state=0)
+        classifier = quick.set_fit_request(groups=True)
         found = cross_validate(
             classifier, X, Y, cv=GroupKFold(2), params={"groups": groups}, return_estimator=True, error_score="raise"
         )
@@ -268,7 +279,8 @@ def test_it_takes_what_set_output_gives(output: str) -> None:
     """A transformer that gives DataFrames passes on the names of the columns."""
     pytest.importorskip(output)
     frame, y = load_iris(return_X_y=True, as_frame=True)
-    pipeline = make_pipeline(StandardScaler(), tuner.Classifier(trials=1, random_state=0)).set_output(transform=output)
+    quick = tuner.Classifier(trials=1, definition=QUICK, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), quick).set_output(transform=output)
     assert pipeline.fit(frame, y).predict(frame).shape == (150,)
     assert pipeline[-1].feature_names_in_.tolist() == list(frame.columns)
 

@@ -137,7 +137,7 @@ class _SearchEstimator(BaseEstimator):  # type: ignore[misc]
         if record.best is None:
             diverged = record.count().diverged
             why = (
-                f"all {diverged} trials diverged; ask for more trials"
+                f"all {diverged} trials diverged; more of them may help: raise trials"
                 if diverged
                 else f"none was complete within {self.timeout} s"
             )

@@ -13,7 +13,7 @@ from scipy import stats
 
 from tests.data.conftest import people
 from tuner.data import DataSettings, check_data_quality, dataset_from_frame, load_dataset
-from tuner.data.data_checks import auc_with_limit, chi_square, holm, row_hashes
+from tuner.data.data_checks import auc_with_limits, chi_square, holm, row_hashes
 from tuner.data.encoders import TextColumn
 from tuner.data.tables import Numbers, TypedTable
 from tuner.outcomes import Finding
@@ -346,6 +346,8 @@ def test_a_classifier_tells_what_no_column_shows() -> None:
     assert "distribution" not in found
     assert [finding.parts for finding in found["classifier"]] == [("train", "dev")]
     assert found["classifier"][0].evidence["low"] > 0.5
+    assert set(found["classifier"][0].columns) == {"x", "z"}
+    assert "most by 'x', 'z'" in found["classifier"][0].text.replace("'z', 'x'", "'x', 'z'")
 
 
 def test_a_time_split_says_that_the_distribution_moved() -> None:
@@ -441,8 +443,8 @@ def test_holm_by_hand() -> None:
 
 def test_auc_by_hand() -> None:
     """Of 2 x 2 pairs three are in order: 0.75; ties count half."""
-    assert auc_with_limit(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))[0] == 0.75
-    assert auc_with_limit(np.array([1.0, 1.0]), np.array([False, True]))[0] == 0.5
+    assert auc_with_limits(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))[0] == 0.75
+    assert auc_with_limits(np.array([1.0, 1.0]), np.array([False, True]))[0] == 0.5
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.data.conftest import people
-from tuner.data import Dataset, DataSettings, dataset_from_frame, find_drift
+from tuner.data import Dataset, DataSettings, dataset_from_frame, find_drift, find_mismatch
 from tuner.errors import DataError
 
 NAMES = ("monday", "tuesday")
@@ -26,6 +26,25 @@ def test_a_moved_column_is_named() -> None:
     assert set(found.columns) == {"age", "job"}
     assert found.text.startswith("monday and tuesday: the values of 2 columns")
     assert found.evidence["size"] > 0.3
+
+
+def test_dev_rows_are_told_from_training_rows_by_what_moved() -> None:
+    """Of parts that a column names: older people and other jobs give dev rows away; parts drawn at random are none."""
+    dev = people(700, seed=1).assign(part="dev")
+    dev["age"] += 12
+    dev.loc[:300, "job"] = "clerk"
+    found = find_mismatch(made(pd.concat([people(700).assign(part="train"), dev]), split_column="part"))
+    assert found is not None
+    assert found.told.low > 0.7
+    assert set(found.columns[:2]) == {"age", "job"}
+    assert {name for name, _ in found.told.falls} == {"age", "job"}
+    assert {test.column for test, _ in found.tests} == {"age", "job"}
+    assert found.rows == (700, 700)
+    assert find_mismatch(made(people(700))) is None
+    same = pd.concat([people(300, seed=k).assign(part=part) for k, part in enumerate(("train", "dev"))])
+    alike = find_mismatch(made(same, split_column="part"))
+    assert alike is not None
+    assert (alike.columns, alike.told.falls) == ((), ())
 
 
 def test_other_rows_of_one_kind_do_not_differ() -> None:

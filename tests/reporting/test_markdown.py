@@ -6,8 +6,10 @@ import re
 import pytest
 
 from tests.reporting.building import make_study
+from tuner.data import Mismatch, data_checks
 from tuner.reporting import build_report, compare
 from tuner.reporting.markdown import escape, markdown, table
+from tuner.reporting.page import page
 
 
 def test_names_do_not_break_tables_or_become_markup() -> None:
@@ -76,3 +78,25 @@ def test_beta_is_shown_with_the_steps_it_averages() -> None:
     assert "| beta | 0.98 (averages over about 50 steps) |" in markdown(report)
     plain = [dataclasses.replace(trial, params=trial.params | {"optimizer": "gradient_descent"}) for trial in trials]
     assert build_report(dataclasses.replace(record, trials=plain)).shown_params["beta"] == "0.98"
+
+
+def test_mismatch_is_named_by_column() -> None:
+    """Page, Markdown and summary rank the columns, names as text; the step on a high mismatch names the first."""
+    tested = (
+        (data_checks.Tested("distribution", "a<b", 1e-9, 0.42, "D"), 1e-7),
+        (data_checks.Tested("missingness", "c", 0.0, 0.2, ""), 0.0),
+    )
+    found = Mismatch(
+        (900, 400), data_checks.Separation(0.83, 0.8, 0.86, (("a<b", 0.21),)), tested, ("train and dev: x",)
+    )
+    report = build_report(make_study(n_train_dev=400, variance=0.3))
+    report.__dict__["mismatch"] = found
+    text, summary = markdown(report), report.summary
+    assert "AUC 0.83 (95% interval 0.80–0.86; 0.5 is chance)" in text
+    assert "| a\\<b | 0.21 | D 0.42 | – |\n| c | – | – | 20.0 " in text
+    assert "Train and dev: x." in text
+    assert '<th scope="row">a&lt;b</th><td class="number">0.21</td>' in page(report)
+    assert summary["mismatch"]["columns"][0]["column"] == "a<b"
+    assert summary["mismatch"]["columns"][1]["auc_fall"] is None
+    (step,) = (action for action in report.actions if action.action == "resemble_dev")
+    assert step.why.endswith("They differ most in 'a<b', 'c'.")

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         rows_frame,
     )
     from tuner.data.data_checks import check_data_quality
-    from tuner.data.drift import find_drift
+    from tuner.data.drift import Mismatch, find_drift, find_mismatch
     from tuner.data.encoding import LARGEST_INPUT, Encoding, encode_frame
     from tuner.data.odd_rows import OddCell, contradicting_rows, odd_cells
     from tuner.data.sources import readable, usable_rows
@@ -67,6 +67,7 @@ __all__ = [
     "FileReader",
     "FittedColumn",
     "LabeledRows",
+    "Mismatch",
     "NumericForm",
     "OddCell",
     "Part",
@@ -87,6 +88,7 @@ __all__ = [
     "describe",
     "encode_frame",
     "find_drift",
+    "find_mismatch",
     "fingerprint_of",
     "fit_on_all",
     "load_dataset",

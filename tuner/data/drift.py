@@ -1,13 +1,25 @@
-"""What differs between the rows of two studies: the data checks of two sets, with one study's rows as each."""
+"""What differs between the rows of two studies, or between a study's training and dev rows: as data checks compare."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from tuner.data.assembling import Selection, assemble, special_columns
-from tuner.data.data_checks import SetComparison, compare
+from tuner.data.data_checks import (
+    Separation,
+    SetComparison,
+    Tested,
+    compare,
+    compare_classes,
+    comparisons,
+    differing_columns,
+    sample_sets,
+    separation,
+)
 from tuner.data.dataset import Dataset
-from tuner.data.loading import reader_of
+from tuner.data.loading import assembly_of, reader_of
 from tuner.outcomes import Finding
 
 OTHER = "the other study"
@@ -34,3 +46,40 @@ def find_drift(first: Dataset, other: Dataset, names: tuple[str, str]) -> tuple[
         assembly = assemble(raws, settings, mine.fingerprint(), None)
     a, b = (Selection(table, np.arange(len(assembly.y[table]))) for table in ("source", "dev"))
     return tuple(compare(SetComparison(assembly, names, a, b)))
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """How dev rows differ from training rows that were not drawn at random from the same rows.
+
+    ``rows``: training and dev rows, at most 10,000 of each; ``told``: how well they are told apart, and by what;
+    ``tests``: those of columns that clearly differ, the most first, with their adjusted p; ``classes``: what is said of
+    the shares of the classes, if they differ.
+    """
+
+    rows: tuple[int, int]
+    told: Separation
+    tests: tuple[tuple[Tested, float], ...]
+    classes: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that give dev rows away, the most first, then those that differ without doing so."""
+        return tuple(dict.fromkeys([*(name for name, _ in self.told.falls), *(test.column for test, _ in self.tests)]))
+
+
+def find_mismatch(dataset: Dataset) -> Mismatch | None:
+    """Compare training and dev rows; None where both were drawn from the same rows, or fewer than 200 are in one."""
+    with reader_of(dataset):
+        assembly = assembly_of(dataset)
+    whole = next((each for each in comparisons(assembly) if each.parts == ("train", "dev")), None)
+    samples = None if whole is None else sample_sets(whole)
+    if samples is None:
+        return None
+    classes = compare_classes(samples) if assembly.class_names else ()
+    return Mismatch(
+        (len(samples.a), len(samples.b)),
+        separation(samples),
+        tuple(differing_columns(samples)),
+        tuple(finding.text for finding in classes),
+    )

@@ -8,6 +8,7 @@ drawn at random and once to predict later rows (or other groups), and the two er
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,10 @@ def small_tree_numbers(X: NDArray[np.float32], y: NDArray[Any], others: NDArray[
     return predicted
 
 
-def small_trees(
-    X: NDArray[np.float32], y: NDArray[Any], others: NDArray[np.float32], weights: NDArray[np.floating] | None = None
-) -> NDArray[np.float64]:
-    """Fit the small boosted trees of the data checks; return the probabilities (n, classes in order) of other rows."""
+def fit_small_trees(
+    X: NDArray[np.float32], y: NDArray[Any], weights: NDArray[np.floating] | None = None
+) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    """Fit the small boosted trees of the data checks; return what gives the probabilities (n, classes in order)."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
@@ -55,8 +56,13 @@ def small_trees(
         max_iter=30, max_leaf_nodes=8, max_bins=63, early_stopping=False, random_state=0
     )
     with threadpool_limits(1):  # with trees this small, threads cost more than they save
-        probabilities: NDArray[np.float64] = model.fit(X, y, sample_weight=weights).predict_proba(others)
-    return probabilities
+        model.fit(X, y, sample_weight=weights)
+
+    def predict(others: NDArray[np.float32]) -> NDArray[np.float64]:
+        with threadpool_limits(1):
+            return np.asarray(model.predict_proba(others), dtype=np.float64)
+
+    return predict
 
 
 class QuickModel:
@@ -101,7 +107,7 @@ class QuickModel:
         if self.is_numeric:
             said = small_tree_numbers(self._X[~held_out], self.y[~held_out], self._X[held_out])
             return np.asarray(np.square(said - self.y[held_out]))
-        probabilities = small_trees(self._X[~held_out], self.y[~held_out], self._X[held_out])
+        probabilities = fit_small_trees(self._X[~held_out], self.y[~held_out])(self._X[held_out])
         predicted = np.unique(self.y[~held_out])[probabilities.argmax(axis=1)]
         return np.asarray(predicted != self.y[held_out])
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis import SingleColumn, error_increase
 from tuner.data import Dataset, Part, random_subset
-from tuner.data.row_order import small_tree_numbers, small_trees
+from tuner.data.row_order import fit_small_trees, small_tree_numbers
 from tuner.inputs import Inputs
 from tuner.trial import losses_of
 
@@ -80,7 +80,7 @@ def _trees(dataset: Dataset, part: Part, features: Sequence[int]) -> tuple[NDArr
         return numbers, numbers[:, None]
     probabilities = np.zeros((len(others), dataset.n_classes))
     classes = np.unique(train.y)
-    probabilities[:, classes] = small_trees(X, train.y, others, train.error_weights) if len(classes) > 1 else 1.0
+    probabilities[:, classes] = fit_small_trees(X, train.y, train.error_weights)(others) if len(classes) > 1 else 1.0
     return dataset.counted_by.decide(probabilities), probabilities
 
 

@@ -23,6 +23,7 @@ from tuner.analysis import (
     rank_actions,
     threshold_gain,
 )
+from tuner.data import Mismatch
 from tuner.metrics import BALANCED_ERROR
 from tuner.outcomes import TrialState
 from tuner.reporting.best_trial import best_trial
@@ -75,11 +76,12 @@ def advise(
     learning: Learning | None,
     wrong: WrongRows | None = None,
     noise: LabelNoise | None = None,
+    mismatch: Mismatch | None = None,
 ) -> list[Action]:
     """Return the ranked actions, with commands that work in the current folder."""
     return [
         replace(action, command=command_of(action, record, definition, findings.diagnosis))
-        for action in rank_actions(state_of(record, definition, findings, effects, learning, wrong, noise))
+        for action in rank_actions(state_of(record, definition, findings, effects, learning, wrong, noise, mismatch))
     ]
 
 
@@ -91,6 +93,7 @@ def state_of(
     learning: Learning | None,
     wrong: WrongRows | None = None,
     noise: LabelNoise | None = None,
+    mismatch: Mismatch | None = None,
 ) -> StudyState:
     """Return the state that actions are chosen by."""
     measured = learning is not None and learning.is_best and learning.curve is not None and learning.curve.enough_sizes
@@ -106,6 +109,7 @@ def state_of(
         curve=learning.curve if learning is not None and measured else None,
         suspects=0 if wrong is None or (noise is not None and noise.share.low <= 0) else wrong.suspects or 0,
         segment=None if wrong is None or wrong.segments is None else _segment(wrong.segments),
+        differing=() if mismatch is None else mismatch.columns,
         trainer=definition.network.trainer or "",
         has_size=definition.trainer_kind.has_size,
         can_train_again=definition.trainer_kind.can_train_again,

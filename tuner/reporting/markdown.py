@@ -13,6 +13,9 @@ from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.glossary import link_markdown
 from tuner.reporting.headline_numbers import headline_numbers
+from tuner.reporting.mismatch import HEADING as MISMATCH
+from tuner.reporting.mismatch import HEADINGS as MISMATCH_HEADINGS
+from tuner.reporting.mismatch import mismatch_rows, mismatch_sentences
 from tuner.reporting.predictions import predictions_sentence
 from tuner.reporting.provenance import provenance
 from tuner.reporting.rows import class_table, error_rows, gap_rows
@@ -37,7 +40,7 @@ def markdown(report: Report) -> str:
     if report.best is not None:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
         parts += [*_columns(report), *_learning(report), *_effects(report), *_top_trials(report)]
-    parts += _wrong_rows(report)
+    parts += [*_mismatch(report), *_wrong_rows(report)]
     if notices := found_in_data(record):
         parts += ["## Data checks", "\n".join(f"- {escape(notice)}" for notice in notices)]
     parts += ["## Provenance", table(("", ""), provenance(report))]
@@ -109,6 +112,15 @@ def _columns(report: Report) -> list[str]:
     rows = report.column_rows
     shown = table(HEADINGS, rows, right=(1,)) if rows else ""
     return ["## Columns", *map(escape, report.column_lines), shown] if report.column_lines else []
+
+
+def _mismatch(report: Report) -> list[str]:
+    found = report.mismatch
+    if found is None:
+        return []
+    rows = mismatch_rows(found)
+    said = escape(" ".join(mismatch_sentences(found)))
+    return [f"## {MISMATCH}", said, table(MISMATCH_HEADINGS, rows, right=(1,)) if rows else ""]
 
 
 def _wrong_rows(report: Report) -> list[str]:

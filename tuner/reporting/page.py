@@ -23,6 +23,9 @@ from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.scatter import scatter
 from tuner.reporting.glossary import link_html
 from tuner.reporting.headline_numbers import headline_numbers
+from tuner.reporting.mismatch import HEADING as MISMATCH
+from tuner.reporting.mismatch import HEADINGS as MISMATCH_HEADINGS
+from tuner.reporting.mismatch import mismatch_rows, mismatch_sentences
 from tuner.reporting.predictions import HEADING, predictions_sentence
 from tuner.reporting.provenance import about, provenance
 from tuner.reporting.rendering import anchor, content_policy, environment, resource
@@ -81,6 +84,14 @@ def page(report: Report, live: LivePage | None = None) -> str:
             live=live,
             live_script=live_script,
             column_headings=HEADINGS,
+            mismatch=None
+            if report.mismatch is None
+            else {
+                "heading": MISMATCH,
+                "sentences": mismatch_sentences(report.mismatch),
+                "headings": MISMATCH_HEADINGS,
+                "rows": mismatch_rows(report.mismatch),
+            },
             policy=content_policy(resource("style.css"), script, live_script, is_live=live is not None),
             data=embedded({"columns": [asdict(column) for column in columns], "dots": dots}),
             columns=columns,
@@ -170,6 +181,7 @@ def _contents(report: Report, headings: Iterable[str]) -> list[tuple[str, str]]:
     notes = [("notes", "Notes")] if report.notes else []
     columns = [("columns", COLUMNS)] if report.column_lines else []
     drawn = [(anchor(heading), heading) for heading in headings]
+    mismatch = [("mismatch", MISMATCH)] if report.mismatch is not None else []
     wrong = [("wrong-rows", "Wrong rows")] if report.wrong_rows is not None or report.no_wrong_rows else []
     checks = [("data-checks", "Data checks")] if found_in_data(report.record) else []
     return [
@@ -177,6 +189,7 @@ def _contents(report: Report, headings: Iterable[str]) -> list[tuple[str, str]]:
         *columns,
         *notes,
         *drawn,
+        *mismatch,
         *wrong,
         ("trials", _trials_heading(report)),
         *checks,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Action, ColumnUse, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
 from tuner.commands import command_text
-from tuner.data import Dataset
+from tuner.data import Dataset, Mismatch, find_mismatch
 from tuner.errors import UsageError
 from tuner.outcomes import FailureGroup, Level, Verdict
 from tuner.reporting.advice import NextStep, advise, steps
@@ -26,6 +26,7 @@ from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_rows, trials_frame
 from tuner.reporting.label_noise import LabelNoise, find_label_noise
 from tuner.reporting.learning import Learning, find_learning
+from tuner.reporting.mismatch import mismatch_dict
 from tuner.reporting.news import News
 from tuner.reporting.notes import data_warnings, failure_sentence, failures_of, find_notes, mostly_failed
 from tuner.reporting.predictions import ClassPredictions, find_predictions
@@ -169,6 +170,13 @@ class Report(Shown):
             return None
         return find_wrong_rows(self.record, self.dataset)
 
+    @cached_property
+    def mismatch(self) -> Mismatch | None:
+        """How dev rows differ from training rows; None where they are drawn from the same rows, and as wrong rows."""
+        if self.dataset is None or self._large_file is not None:
+            return None
+        return find_mismatch(self.dataset)
+
     @property
     def _large_file(self) -> Path | None:
         file = None if self.dataset is None else self.dataset.path
@@ -285,7 +293,14 @@ class Report(Shown):
     def actions(self) -> list[Action]:
         """What to do next, the most useful first."""
         return advise(
-            self.record, self.definition, self.findings, self.effects, self.learning, self.wrong_rows, self.label_noise
+            self.record,
+            self.definition,
+            self.findings,
+            self.effects,
+            self.learning,
+            self.wrong_rows,
+            self.label_noise,
+            self.mismatch,
         )
 
     @property
@@ -336,6 +351,7 @@ class Report(Shown):
             **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
             **({} if self.label_noise is None else {"wrong_labels": self.label_noise.to_dict()}),
             **({"columns": columns_dict(self.columns, self.record)} if isinstance(self.columns, ColumnUse) else {}),
+            **({} if self.mismatch is None else {"mismatch": mismatch_dict(self.mismatch)}),
             **({} if self.wrong_rows is None else {"wrong_rows": self._wrong_dict(self.wrong_rows)}),
             **({} if self.news is None else {"since": self.news.to_dict()}),
             "material_gap": self.diagnosis.material_gap,

@@ -6,7 +6,7 @@ from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.bias import FOLDS
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.diagnosis import IF_UNCHANGED, examples_to_decide
-from tuner.formatting import count, points, rounded
+from tuner.formatting import count, points, quoted, rounded, some_of
 from tuner.outcomes import too_few_of_each_class
 
 WRONG = 0.2  # dev error from which few rows of each class are a problem
@@ -50,10 +50,11 @@ def resemble_dev(state: StudyState) -> Action | None:
     if not state.is_high("data_mismatch"):
         return None
     mismatch = state.size("data_mismatch")
+    by = f" They differ most in {some_of([*map(quoted, state.differing)], 3)}." if state.differing else ""
     return Action(
         why=f"Dev error is {unit.gap(mismatch or 0.0)}{unit.of_gaps} above train-dev error. Look at the dev examples "
-        f"that {'are wrong' if unit.is_share else 'are far off'}, and collect or make training examples like them.",
-        evidence={"data_mismatch": mismatch},
+        f"that {'are wrong' if unit.is_share else 'are far off'}, and collect or make training examples like them.{by}",
+        evidence={"data_mismatch": mismatch, "columns": list(state.differing)},
     )
 
 

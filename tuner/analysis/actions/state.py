@@ -116,7 +116,8 @@ class StudyState:
     name of a custom one; ``has_size``: its models have known layers; ``can_train_again``: it trains a trial again, on
     other rows too. ``can_measure_curve``: there are enough examples for a learning curve. ``threshold``: what one for
     the balanced error would bring, None unless that is the metric or a class is rare.
-    ``suspects``: dev labels that look wrong; ``segment``: where fixing a higher error would gain most, if anywhere.
+    ``suspects``: dev labels that look wrong; ``segment``: where fixing a higher error would gain most, if anywhere;
+    ``differing``: columns in which dev rows differ from training rows, the most first.
     """
 
     diagnosis: Diagnosis
@@ -136,6 +137,7 @@ class StudyState:
     threshold: ThresholdGain | None = None
     suspects: int = 0
     segment: SegmentState | None = None
+    differing: tuple[str, ...] = ()
 
     @property
     def unit(self) -> Unit:

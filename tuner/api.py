@@ -395,6 +395,7 @@ def search(
     workers: int = 1,
     timeout: float | None = None,
     references: Literal["all", "fast", "none"] = "all",
+    confirm: int | None = None,
     storage: str | None = None,
     name: str | None = None,
     from_study: str | None = None,
@@ -418,8 +419,10 @@ def search(
 
     `trials`: run exactly this many more; `total`: as many as make this many in all, which becomes the study's budget;
     neither: complete its budget.  `timeout`: seconds.  `references`: the reference models that a new study trains after
-    its first trial, all, "fast" (the majority class and logistic regression) or "none".  `allow_trainers`: custom
-    trainers, "package.module:function", that may be run although only the database names them.
+    its first trial, all, "fast" (the majority class and logistic regression) or "none".  `confirm`: after the
+    budget so many of the best trials are trained again with other seeds, and of few rows with another split, too; the
+    best is chosen by all trainings.  `allow_trainers`: custom trainers, "package.module:function", that may be run
+    although only the database names them.
 
     `progress`: show it where somebody sees it, in a terminal or a notebook.  `on_trial` is called in this process with
     every trial that ended, also those of other workers, and `on_best` with every complete one that is better than all
@@ -428,7 +431,7 @@ def search(
 
     Raises a TunerError if the study cannot be searched, and KeyboardInterrupt after the running trial was re-queued.
     """
-    request = SearchRequest(trials, total, workers, timeout, references=references)
+    request = SearchRequest(trials, total, workers, timeout, references=references, confirm=confirm)
     flag("allow_changed", allow_changed)
     flag("progress", progress)
     for option, call in (("on_trial", on_trial), ("on_best", on_best), ("on_epoch", on_epoch)):

@@ -10,6 +10,8 @@ MOST_PROCESSES = 1000
 """Worker processes on one machine."""
 MOST_TRIALS = 100
 """In an ensemble of trials."""
+MOST_CONFIRMED = 20
+"""Trials that are trained again: the best ones, whose predictions are kept."""
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -1000, 1000
 """Of a study among those that workers serve."""
 LATEST_SECONDS = 2200 * 365.25 * 86400

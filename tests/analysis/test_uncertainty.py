@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuner.analysis import spread_beyond_folds, spread_beyond_rows
+from tuner.analysis import spread_beyond_folds, spread_beyond_rows, spread_by_seed, spread_by_split
 
 SAME, APART = 0.0, 0.05
 
@@ -58,3 +58,13 @@ def test_equal_models_have_no_spread() -> None:
     assert spread_beyond_rows(losses) == 0.0
     apart = np.array([[0.0] * 5, [1.0] * 5])
     assert spread_beyond_rows(apart) == pytest.approx(np.sqrt(0.5))
+
+
+def test_luck_of_seed_and_of_split_are_told_apart() -> None:
+    """A hand-worked case: three trials 2 pp higher with another seed give or take 1 pp, 3 pp lower in another split."""
+    errors, again, elsewhere = [0.10, 0.12, 0.14], [0.11, 0.14, 0.17], [0.08, 0.11, 0.14]
+    seed = spread_by_seed(errors, again)
+    assert seed == pytest.approx(0.01 / np.sqrt(2))  # the differences are 1, 2 and 3 pp: of one, twice the variance
+    assert spread_by_split(again, elsewhere, seed) == pytest.approx(np.sqrt(0.03**2 / 2 - 0.01**2 / 2))
+    assert spread_by_split(again, again, seed) == 0.0
+    assert spread_by_seed([0.1], [0.2]) is None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.conftest import Load, Write, people
-from tuner.data import DataSettings, dataset_from_frame
+from tuner.data import DataSettings, can_split_again, dataset_from_frame, with_another_split
 from tuner.data.settings import SplitSettings
 from tuner.data.splitting import Request, deal_groups, draw_split, sizes_of
 from tuner.errors import DataError
@@ -215,3 +218,31 @@ def test_training_rows_of_one_class(write: Write, load: Load) -> None:
     write("p.csv", people().sort_values("rich").assign(when=np.arange(200)))
     with pytest.raises(DataError, match="training rows are of class 'no'"):
         load("p.csv", time="when", split={"dev": 0.4, "test": 0.3})
+
+
+@pytest.mark.parametrize("more", [{}, {"folds": 4}, {"group": "g"}])
+def test_another_split_moves_dev_rows_and_leaves_the_test_set(more: dict[str, Any]) -> None:
+    """Of the same sizes, with encodings of its own; the same seed gives the same split."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.standard_normal(200), "g": np.arange(200) // 4, "y": np.tile(["a", "b"], 100)})
+    data = dataset_from_frame(frame, "y", DataSettings(**more), cache=False)
+    assert can_split_again(data)
+    other, same = with_another_split(data, 7), with_another_split(data, 7)
+    assert np.array_equal(other.dev_rows, same.dev_rows)
+    assert not np.array_equal(other.dev_rows, data.dev_rows)
+    assert len(other.parts) == len(data.parts)
+    for part in other.parts:
+        rows = np.concatenate([part.train.rows, part.dev.rows])
+        assert set(rows) | set(data.test_rows) == set(range(200))
+        assert len(rows) + len(data.test_rows) == 200
+        assert part.train.X.mean() == pytest.approx(0, abs=1e-6)
+        if "group" in more:
+            assert not set(frame["g"][part.train.rows]) & set(frame["g"][part.dev.rows])
+
+
+@pytest.mark.parametrize("fixed", [{"time": "x"}, {"split_column": "part"}])
+def test_a_split_that_was_not_drawn_is_not_drawn_again(fixed: dict[str, Any]) -> None:
+    """Later rows, or rows that a column assigns."""
+    part = np.tile(["train", "train", "dev", "train"], 5)
+    frame = pd.DataFrame({"x": np.arange(20.0), "z": np.arange(20.0) ** 2, "part": part, "y": np.tile(["a", "b"], 10)})
+    assert not can_split_again(dataset_from_frame(frame, "y", DataSettings(**fixed), cache=False))

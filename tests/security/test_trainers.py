@@ -156,7 +156,8 @@ def serve() -> object:
 def process_or_dask_worker() -> object:
     """What a process or a Dask worker is sent: a trainer without permission."""
     from tuner.data import load_dataset
-    from tuner.running.worker import Task, Worker
+    from tuner.running.task import Task
+    from tuner.running.worker import Worker
 
     with Database(sqlite_url(Path("studies/tuner.db"))) as database:
         stored = get_study(database, "small")

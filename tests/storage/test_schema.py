@@ -70,7 +70,12 @@ FORGET_COUNTS = "DROP TABLE tuner_counts"
 """Studies as schema 9 had them: their trials were counted whenever somebody asked."""
 FORGET_PREDICTIONS = "DROP TABLE tuner_predictions"
 """Trials as schema 10 had them."""
-FORGET_QUEUE = [f"ALTER TABLE tuner_studies DROP COLUMN {column}" for column in ("priority", "hold", "resumed")]
+FORGET_CONFIRMATIONS = "DROP TABLE tuner_confirmations"
+"""Trials as schema 13 had them."""
+FORGET_QUEUE = [
+    FORGET_CONFIRMATIONS,
+    *(f"ALTER TABLE tuner_studies DROP COLUMN {column}" for column in ("priority", "hold", "resumed")),
+]
 """Studies as schema 11 had them."""
 
 

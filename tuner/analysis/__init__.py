@@ -113,7 +113,13 @@ from tuner.analysis.selection import (
 )
 from tuner.analysis.smoothing import exponentially_weighted_average
 from tuner.analysis.suspects import Suspects, suspected_labels
-from tuner.analysis.uncertainty import Uncertainty, spread_beyond_folds, spread_beyond_rows
+from tuner.analysis.uncertainty import (
+    Uncertainty,
+    spread_beyond_folds,
+    spread_beyond_rows,
+    spread_by_seed,
+    spread_by_split,
+)
 
 __all__ = [
     "ACTIONS",
@@ -222,6 +228,8 @@ __all__ = [
     "simplest_tied",
     "spread_beyond_folds",
     "spread_beyond_rows",
+    "spread_by_seed",
+    "spread_by_split",
     "subset_sizes",
     "suspected_labels",
     "threshold_gain",

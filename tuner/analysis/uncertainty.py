@@ -21,12 +21,16 @@ class Uncertainty:
 
     ``rows``: of the error counted on so many dev rows. ``training``: of the true errors of networks with the same
     hyperparameters, whose seeds differ, with folds their training rows, too; None with one network. ``choice``: of the
-    true errors of the trials that are statistically tied with the best; None with one.
+    true errors of the trials that are statistically tied with the best; None with one. ``seed``: of the dev errors of
+    one trial trained with other seeds on the same split; ``split``: what another split adds to that, with the other dev
+    rows that it brings; both None unless the best trials were trained again.
     """
 
     rows: float
     training: float | None
     choice: float | None
+    seed: float | None = None
+    split: float | None = None
 
 
 def spread_beyond_rows(losses: ArrayLike, n_effective: float | None = None) -> float | None:
@@ -57,3 +61,22 @@ def spread_beyond_folds(
         return None
     by_rows = float((errors * (1 - errors) / (sizes - 1) if row_variances is None else row_variances / sizes).mean())
     return math.sqrt(max(float(errors.var(ddof=1)) - by_rows, 0.0))
+
+
+def spread_by_seed(errors: ArrayLike, again: ArrayLike) -> float | None:
+    """Return the standard deviation of a dev error over the seeds, from k trials trained twice on one split.
+
+    ``errors``: (k,) by which the trials were chosen; ``again``: (k,) with other seeds. By how much these are higher on
+    average is what the choice owes to its seeds, which is no part of the spread. None for one trial.
+    """
+    differences = np.asarray(again, dtype=np.float64) - np.asarray(errors, dtype=np.float64)
+    return float(differences.std(ddof=1)) / math.sqrt(2) if len(differences) > 1 else None
+
+
+def spread_by_split(again: ArrayLike, elsewhere: ArrayLike, seed: float) -> float:
+    """Return what another split adds to the standard deviation of a dev error, whose seed alone has ``seed``.
+
+    ``again``, ``elsewhere``: (k,) errors of k trials, chosen by neither, on one split and on another.
+    """
+    differences = np.asarray(elsewhere, dtype=np.float64) - np.asarray(again, dtype=np.float64)
+    return math.sqrt(max(float(np.square(differences).mean()) / 2 - seed**2, 0.0))

@@ -29,7 +29,7 @@ from tuner.cli.printing import print_json, print_lines, print_log, print_report
 from tuner.cli.progress import check_log_format, log_json, show_progress, show_reading, tell_of_wait
 from tuner.commands import command_text
 from tuner.errors import UsageError
-from tuner.limits import MOST_PROCESSES
+from tuner.limits import MOST_CONFIRMED, MOST_PROCESSES
 from tuner.printable import mask_word
 
 if TYPE_CHECKING:
@@ -75,6 +75,17 @@ def search(
             help="Reference models of a new study: all, fast (majority class, logistic regression), or none.",
         ),
     ] = "all",
+    confirm: Annotated[
+        int | None,
+        typer.Option(
+            "--confirm",
+            metavar="K",
+            min=0,
+            max=MOST_CONFIRMED,
+            help="After the budget train the K best trials again, with other seeds and of few rows other splits, too; "
+            "the best is chosen by all trainings.",
+        ),
+    ] = None,
     fail_above: FailAboveOption = None,
     allow_changed: Annotated[
         bool, typer.Option("--allow-changed", help="Continue a study even if its study file changed.")
@@ -110,7 +121,7 @@ def search(
     from tuner.workspace import StudyRequest, open_study
 
     check_executor(executor, scheduler, storage)
-    request = SearchRequest(trials, total, workers, limit, scheduler, references)
+    request = SearchRequest(trials, total, workers, limit, scheduler, references, confirm)
     trainers = tuple(allow_trainer or ())
     patience = Patience(wait, tell_of_wait(log_format))
     asked = StudyRequest(study, target, storage, name, from_study, allow_changed, trainers, of_data, patience)

@@ -15,6 +15,7 @@ from tuner.data.dates import DAY
 from tuner.data.encoders import ENCODERS, MISSING, ColumnSettings, Feature, FittedColumn, Reads
 from tuner.data.in_memory import RowsInMemory, as_table, rows_in_memory
 from tuner.data.loading import (
+    can_split_again,
     dataset_from,
     dataset_from_arrays,
     dataset_from_frame,
@@ -25,6 +26,7 @@ from tuner.data.loading import (
     read_parts,
     read_rows,
     reader_of,
+    with_another_split,
 )
 from tuner.data.number_forms import FORMS, ROBUST_LIMIT, STANDARDIZE, NumericForm
 from tuner.data.reading import FileReader, RowReader, fingerprint_of
@@ -78,6 +80,7 @@ __all__ = [
     "Table",
     "as_table",
     "cache_folder",
+    "can_split_again",
     "check_data_quality",
     "chosen_task",
     "class_indices",
@@ -111,6 +114,7 @@ __all__ = [
     "rows_frame",
     "rows_in_memory",
     "usable_rows",
+    "with_another_split",
 ]
 
 

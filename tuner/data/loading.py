@@ -105,6 +105,43 @@ def _refuse_changed(dataset: Dataset, fingerprint: str) -> None:
         raise DataError(f"{dataset.path}: changed since it was loaded. Restore the file, or start again")
 
 
+def can_split_again(dataset: Dataset) -> bool:
+    """Whether the dev rows were drawn at random, and the rows are there to be drawn again."""
+    if dataset.reader is None:
+        return False
+    settings = dataset.reader.settings
+    by_column = settings.split_column is not None and settings.folds is None
+    return settings.dev is None and settings.time is None and not by_column
+
+
+def with_another_split(dataset: Dataset, seed: int) -> Dataset:
+    """Return data that can be split again with dev, or the folds, drawn anew from the rows outside the test set.
+
+    Encodings are fitted on the new training rows; the sets have the sizes that they had.
+    """
+    from tuner.data.assembling import Selection
+    from tuner.data.encoding import fit_encodings
+    from tuner.data.preparing import prepare
+    from tuner.data.splitting import Request, draw_dev_again
+    from tuner.data.targets import strata_of
+
+    with reader_of(dataset) as reader:
+        assembly, settings = assembly_of(dataset), reader.settings
+        y, groups = assembly.y["source"], assembly.groups.get("source")
+        request = Request(
+            y=y if assembly.class_names else strata_of(y),
+            sizes=settings.split,
+            seed=seed,
+            folds=settings.folds,
+            groups=None if groups is None else groups.codes,
+        )
+        rest = np.sort(np.concatenate([each.rows for each in assembly.outside_test]))
+        split = draw_dev_again(request, rest, dataset.sizes["dev"])
+        train, dev = (tuple(Selection("source", rows) for rows in each) for each in (split.train, split.dev))
+        assembly = replace(assembly, train=train, dev=dev)
+        return prepare(assembly, fit_encodings(assembly, train), reader, None).counting(dataset.counted_by)
+
+
 def fit_on_all(dataset: Dataset, name: str = "outside_test") -> tuple[Table, Table | None, Encoding]:
     """Encode all rows outside the test set (train, train-dev, dev) for a final network.
 

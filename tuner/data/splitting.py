@@ -191,6 +191,15 @@ def draw_split(request: Request) -> Split:
     return checked(Split((rest[~in_dev],), (rest[in_dev],), every[in_test], every[:0]), wants_test=n_test > 0)
 
 
+def draw_dev_again(request: Request, rest: Ints, n_dev: int) -> Split:
+    """Draw dev, or folds, from the rows outside the test set; without folds so many dev rows as before."""
+    nobody = rest[:0]
+    if request.folds is not None:
+        return _folds(request, rest, nobody)
+    in_dev = _draw(request, DEV_STREAM, rest, n_dev)
+    return checked(Split((rest[~in_dev],), (rest[in_dev],), nobody, nobody), wants_test=False)
+
+
 def _folds(request: Request, rest: Ints, test: Ints) -> Split:
     folds = request.folds or 0
     rng = generator(request.seed, DEV_STREAM)

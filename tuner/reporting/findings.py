@@ -52,6 +52,7 @@ from tuner.reporting.competition import (
     random_stream,
     runs_of,
 )
+from tuner.reporting.confirmation import ConfirmedTrials, find_confirmed
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, StudyDefinition, in_order, spec_of
@@ -70,6 +71,7 @@ class Findings:
     the classes. ``replayed``: the correction chooses epochs again, too.
     ``kept``: the trial that repeats the best of the study that this one began with, if this study's best is not better
     by a fair comparison. ``uncertainty``: where that of the best trial's error comes from.
+    ``confirmed``: the best trials, trained again.
     """
 
     best: TrialRecord | None
@@ -88,6 +90,7 @@ class Findings:
     replayed: bool = True
     kept: TrialRecord | None = None
     uncertainty: Uncertainty | None = None
+    confirmed: ConfirmedTrials | None = None
 
     @property
     def ranked(self) -> list[TrialRecord]:
@@ -98,7 +101,7 @@ class Findings:
 def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, material_gap: float) -> Findings:
     """Analyze a study; without a judged trial only the reference models are known."""
     judged = tuple(trial for trial in record.judged if trial.networks)
-    best = min(judged, key=lambda trial: (trial.value, trial.number), default=None)
+    best = record.best
     if best is None:
         diagnosis = diagnose(
             train=None,
@@ -122,7 +125,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     competition = competition_of(record, definition, judged, losses)
     near = [best, *(judged[k] for k in within_one_standard_error(weighted, place) if judged[k] is not best)]
     diagnosis = _diagnosis(record, definition, best, competition, place, baseline, material_gap)
-    weigh = metric.class_weights
+    weigh, confirmed = metric.class_weights, find_confirmed(record)
     of_metric = competition if weigh is None else by_weighted_losses(record, definition, competition, weighted)
     return Findings(
         best=best,
@@ -142,7 +145,8 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         rows_wrong=None if record.dev_strata is None else float(np.mean(losses[place] / record.dev_weights)),
         replayed=of_metric.can_replay,
         kept=kept_trial(record, definition, judged, of_metric, best) if metric.counts_wrong else None,
-        uncertainty=_uncertainty(record, best, diagnosis, losses[members]) if metric.counts_wrong else None,
+        uncertainty=_uncertainty(record, best, diagnosis, losses[members], confirmed) if metric.counts_wrong else None,
+        confirmed=confirmed,
     )
 
 
@@ -408,7 +412,11 @@ def _mean(value: float | Sequence[float]) -> float:
 
 
 def _uncertainty(
-    record: StudyRecord, best: TrialRecord, diagnosis: Diagnosis, tied: NDArray[Any]
+    record: StudyRecord,
+    best: TrialRecord,
+    diagnosis: Diagnosis,
+    tied: NDArray[Any],
+    confirmed: ConfirmedTrials | None,
 ) -> Uncertainty | None:
     """Return the parts of the best trial's uncertainty; ``tied``: (trials, n_dev) losses of those tied with it."""
     dev, corrected = diagnosis.errors["dev"], diagnosis.errors["dev_corrected"]
@@ -433,13 +441,14 @@ def _uncertainty(
     else:
         training = spread_beyond_rows(np.stack(layout.sets(losses)), independent)
     choice = spread_beyond_rows(tied, independent)
+    seed, split = (None, None) if confirmed is None else (confirmed.seed, confirmed.split)
     if spread is None:
         rows = math.sqrt(corrected.value * (1 - corrected.value) / n_effective)
-        return Uncertainty(rows=rows, training=training, choice=choice)
+        return Uncertainty(rows=rows, training=training, choice=choice, seed=seed, split=split)
     rows = corrected.value * spread.power * spread.deviation / math.sqrt(dev.n)
     slope = dev.value * spread.power / (float(mean_losses.mean()) or 1.0)  # of the error along the mean loss
     training, choice = (None if part is None else part * slope for part in (training, choice))
-    return Uncertainty(rows=rows, training=training, choice=choice)
+    return Uncertainty(rows=rows, training=training, choice=choice, seed=seed, split=split)
 
 
 def _seeds_error(

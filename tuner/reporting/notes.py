@@ -10,6 +10,7 @@ from tuner.commands import command_text
 from tuner.formatting import count, join, rounded, times, value
 from tuner.metrics import METRICS
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
+from tuner.reporting.confirmation import confirmation_sentence
 from tuner.reporting.data_checks import warnings
 from tuner.reporting.findings import Findings, network_shape
 from tuner.reporting.frames import dev_error
@@ -72,6 +73,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _kept(record, findings),
         _simplest_tied(findings),
         _seeds(record, findings),
+        confirmation_sentence(findings.confirmed, record),
         _uncertainty(record, findings),
         _correction(definition, findings),
         _ensemble(record, definition, findings),
@@ -206,6 +208,12 @@ def _uncertainty(record: StudyRecord, findings: Findings) -> str:
     if parts.choice is not None:
         of.append(f"{gap(parts.choice)}{pp} from which of the tied trials is taken")
     known = f"Standard deviations of one network's dev {record.error_name}: {join(of)}."
+    if parts.seed is not None and findings.confirmed is not None:
+        again = f"Those of a trial's, by {count(len(findings.confirmed.trials), 'trial')} trained again: "
+        again += f"{gap(parts.seed)}{pp} from the seed"
+        if parts.split is None:
+            return f"{known} {again}. What another split would change is unknown."
+        return f"{known} {again} and {gap(parts.split)}{pp} from the split."
     if folds:
         return known
     if parts.training is not None:

@@ -99,7 +99,7 @@ class Report(Shown):
 
     @property
     def best(self) -> TrialRecord | None:
-        """The complete trial with the lowest value; None if there is none yet."""
+        """The best trial, as the study has it; None if there is none yet."""
         return self.findings.best
 
     @property
@@ -348,6 +348,7 @@ class Report(Shown):
             "best": self._best_dict(),
             **self.diagnosis.to_dict(),
             "actions": [action.to_dict() for action in self.actions],
+            **({} if self.findings.confirmed is None else {"confirmation": self.findings.confirmed.to_dict()}),
             **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
             **({} if self.label_noise is None else {"wrong_labels": self.label_noise.to_dict()}),
             **({"columns": columns_dict(self.columns, self.record)} if isinstance(self.columns, ColumnUse) else {}),

@@ -11,7 +11,8 @@ from typing import Any
 
 from tuner.errors import SearchError, StorageError, TunerError, UsageError
 from tuner.formatting import error_line, message_of, one_line
-from tuner.running.worker import Task, Worker
+from tuner.running.task import Task
+from tuner.running.worker import Worker
 from tuner.storage import PATIENTLY, Database, parse_url, read_progress, shown, sqlite_file
 from tuner.workspace.locating import storage_url
 

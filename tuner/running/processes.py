@@ -21,7 +21,8 @@ from tuner.formatting import error_line
 from tuner.mapped import Parcel
 from tuner.printable import show_safely
 from tuner.running.signals import StopSignal
-from tuner.running.worker import Task, Worker
+from tuner.running.task import Task
+from tuner.running.worker import Worker
 from tuner.storage import Database, Patience, parse_url, read_counts
 
 DEATHS_IN_A_ROW = 3

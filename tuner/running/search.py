@@ -17,14 +17,15 @@ from tuner.arguments import integer, number, one_of
 from tuner.commands import command_text
 from tuner.errors import ArgumentError, SearchError, Stop, StorageError, UnavailableError
 from tuner.formatting import count, duration, value
-from tuner.limits import MOST_PROCESSES
+from tuner.limits import MOST_CONFIRMED, MOST_PROCESSES
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.reference_models import ALL, CHOICES
 from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
 from tuner.running.processes import run_processes
 from tuner.running.signals import StopSignal
-from tuner.running.worker import EndedEpoch, Task, Worker, threads_of
+from tuner.running.task import Task
+from tuner.running.worker import EndedEpoch, Worker, threads_of
 from tuner.storage import (
     Budget,
     Counts,
@@ -40,6 +41,7 @@ from tuner.storage import (
     read_failures,
     read_hold,
     read_progress,
+    read_study,
     set_budget,
 )
 from tuner.workspace.creating import PreparedStudy
@@ -55,7 +57,8 @@ class SearchRequest:
     ``trials``: run exactly this many more; ``total``: set the study's budget to this many in all; neither: complete
     its budget.  ``timeout``: seconds.  ``workers``: processes on this machine (default 1) or, with the address of
     a Dask ``scheduler``, the most Dask workers to use (default all).  ``references``: the reference models that a new
-    study trains, "all", "fast" (the majority class and logistic regression) or "none".
+    study trains, "all", "fast" (the majority class and logistic regression) or "none".  ``confirm``: so many of the
+    best trials are trained again once the budget is complete, with None as many as the definition says.
     """
 
     trials: int | None = None
@@ -64,6 +67,7 @@ class SearchRequest:
     timeout: float | None = None
     scheduler: str | None = None
     references: str = ALL
+    confirm: int | None = None
 
     def __post_init__(self) -> None:
         if self.trials is not None and self.total is not None:
@@ -73,6 +77,8 @@ class SearchRequest:
                 integer(name, getattr(self, name), low=1, high=most)
         if self.timeout is not None:
             number("timeout", self.timeout, above=0)
+        if self.confirm is not None:
+            integer("confirm", self.confirm, low=0, high=MOST_CONFIRMED)
         one_of("references", self.references, CHOICES)
 
 
@@ -81,7 +87,8 @@ class SearchResult:
     """What a search did (``run``), and the state of its study; ``signal``: the signal that stopped it, if any.
 
     ``failures``: why trials of this call failed.  ``hold``: who paused or canceled the study.  ``error_name``: what
-    its errors are called.
+    its errors are called.  ``confirmed``: the best trial by all trainings, if the best were
+    trained again.
     """
 
     study: str
@@ -96,6 +103,7 @@ class SearchResult:
     failures: Sequence[FailureGroup] = ()
     hold: Hold | None = None
     error_name: str = "error"
+    confirmed: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As ``tuner search --json`` prints it."""
@@ -108,6 +116,7 @@ class SearchResult:
             "trials": self.progress.counts.to_dict(),
             "hold": None if self.hold is None else asdict(self.hold),
             "failures": [group.to_dict() for group in self.failures],
+            **({} if self.confirmed is None else {"confirmed": self.confirmed}),
             "best": None
             if best is None
             else {
@@ -154,11 +163,13 @@ class SearchResult:
         if best is None:
             return [*self.headlines, "no trial has a usable result yet"]
         params = ", ".join(f"{name} {value(of)}" for name, of in json.loads(best.hyperparameters).items())
+        again = "" if self.confirmed is None else f"trained again: by all trainings trial {self.confirmed} is the best"
         return [
             *self.headlines,
             f"best: trial {best.number}, dev {self.error_name} {unit.text(best.dev_error)}, "
             f"train {self.error_name} {unit.text(best.train_error)}",
             f"      {params}",
+            *filter(None, [again]),
         ]
 
 
@@ -223,6 +234,7 @@ def run_search(
         track=study.track,
         hooks=study.hooks,
         threads=threads_of(study.definition, None if request.scheduler else request.workers or 1),
+        confirm=study.definition.search.confirm if request.confirm is None else request.confirm,
     )
     stop = StopSignal()
     database.stop = stop
@@ -255,6 +267,7 @@ def run_search(
             failures=failure_groups(read_failures(database, stored.study_id, call)),
             hold=hold if task.budget.stopped_by(hold) else None,
             error_name=stored.error_name,
+            confirmed=_confirmed(database, stored.name) if task.confirm else None,
         )
     except UnavailableError as error:
         raise stop.stopped(error) or SearchError(str(error)) from error
@@ -262,6 +275,12 @@ def run_search(
         raise SearchError(str(error)) from error
     finally:
         database.close()
+
+
+def _confirmed(database: Database, name: str) -> int | None:
+    """The best trial by all trainings; None as long as some of them are to be done."""
+    record = read_study(database, name)
+    return record.best.number if record.confirmed and record.best is not None else None
 
 
 def _work_here(

@@ -33,7 +33,8 @@ from tuner.running.outbox import CLOSE_SECONDS, STOPPED_SECONDS, close
 from tuner.running.processes import ALIVE, WorkerProcesses, sending_errors
 from tuner.running.signals import StopSignal
 from tuner.running.systemd import Watchdog, notify, notify_status
-from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker, threads_of
+from tuner.running.task import Task
+from tuner.running.worker import LONGEST_PAUSE, Step, Worker, threads_of
 from tuner.storage import (
     PATIENTLY,
     Budget,
@@ -467,6 +468,7 @@ class Service:
             budget=Budget(self._call),
             facts=stored.facts,
             threads=threads_of(definition, None),
+            confirm=definition.search.confirm,
         )
         return Worker(
             self.database,

@@ -6,19 +6,18 @@ import enum
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tuner.data import Dataset
 from tuner.errors import SearchError, StorageError
 from tuner.formatting import error_line
 from tuner.nn.threads import shared_by
 from tuner.outcomes import FailureCause, TrialState
-from tuner.reference_models import ALL
+from tuner.running.confirmation_job import ConfirmationJob
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
 from tuner.running.log_keeper import LogKeeper
@@ -26,23 +25,23 @@ from tuner.running.notices import Notices, notices_of
 from tuner.running.outbox import CLOSE_SECONDS, STOPPED_SECONDS, Outbox, close
 from tuner.running.reference_job import ReferenceJob
 from tuner.running.sampling import Pruning, draw
+from tuner.running.task import Task
 from tuner.running.tracking import Tracking
 from tuner.storage import (
     CLAIM_SECONDS,
     TAKE_OVER_SECONDS,
-    Budget,
     Claim,
     Database,
     EndedTrial,
     History,
     Owner,
     SampledTrial,
-    StudyFacts,
     claim_trial,
     fail,
     read_ended,
     read_hold,
     read_sampled,
+    read_standing,
     renew,
     requeue,
     require_hyperparameters,
@@ -51,7 +50,7 @@ from tuner.storage import (
     write_sampled,
 )
 from tuner.study import StudyDefinition
-from tuner.trainers import Interrupted, Trainer, TrialError, TrialRequest, print_output
+from tuner.trainers import Interrupted, TrialError, TrialRequest, print_output
 from tuner.trial import OnEpochErrors, trial_settings
 from tuner.workspace.machine import usable_cores
 
@@ -62,33 +61,6 @@ TURN_SECONDS = 120.0
 SECONDS_BETWEEN_LOOKS = 0.005  # between calls of stop(), which cost more than reading the clock
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Seconds between two attempts to find work while other workers run the remaining trials."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a worker needs to run a study; ``deadline`` is a `time.monotonic` time.
-
-    ``references``: which reference models to train, of `tuner.reference_models.CHOICES`.  ``track``: the trackers that
-    its trials are logged in, of `tuner.study.TRACKERS`.  ``hooks``: who is told of which event.  ``threads``: those of
-    one worker.
-    """
-
-    study_id: int
-    trainer: Trainer
-    dataset: Dataset
-    dev_folds: Any
-    budget: Budget
-    facts: StudyFacts
-    deadline: float | None = None
-    references: str = ALL
-    track: tuple[str, ...] = ()
-    hooks: Mapping[str, str] = field(default_factory=dict)
-    threads: int = 1
-
-    @property
-    def definition(self) -> StudyDefinition:
-        """The study's definition, for which the trainer was permitted."""
-        return self.trainer.definition
 
 
 def threads_of(definition: StudyDefinition, workers: int | None) -> int:
@@ -159,6 +131,9 @@ class Worker:
         self.deadline = math.inf if self.task.deadline is None else self.task.deadline
         timeout = definition.search.trial_timeout or math.inf
         self._longest = min(timeout, self.most_seconds)  # seconds of a trial
+        self.confirmations = ConfirmationJob(
+            self.database, task, trial_settings(definition, task.facts), self._owner, self._longest
+        )
         self._limit = "trial_timeout" if timeout <= self.most_seconds else "--max-trial-time"
         self._spent: dict[int, float] = {}  # seconds of the earlier turns of trials that gave way
         self._is_held = False
@@ -214,6 +189,7 @@ class Worker:
         ran = self._run(claim)
         if ran:
             self._tell_of(claim.trial_id)
+            self._plan_confirmations(claim.trial_id)
         if max(failed_before + 1, FAILURES_IN_A_ROW) <= len(self.failures):
             raise SearchError(
                 f"{FAILURES_IN_A_ROW} trials in a row failed, the last one (trial {claim.number}) with "
@@ -246,11 +222,24 @@ class Worker:
             if self.on_ended is not None:
                 self.on_ended(read_ended(self.database, trial_id))
 
+    def _plan_confirmations(self, trial_id: int) -> None:
+        """After the study's last trial: a service asks no more for a study in which there is nothing to do."""
+        task = self.task
+        if task.confirm:
+            self.confirmations.is_planned = False
+            if read_standing(self.database, task.study_id, trial_id, task.budget).is_complete:
+                self.confirmations.plan()
+
     def _without_a_trial(self, *, is_complete: bool) -> Step:
-        """FINISHED once the reference models are trained, too, by this or another worker."""
+        """FINISHED once the reference models are trained, too, and the best trials again, by this or another worker."""
         if not self.references.advance(self._must_stop):
             return Step.STOPPED
-        return Step.FINISHED if is_complete and self.references.is_done else Step.WAITING
+        if not is_complete:
+            return Step.WAITING
+        ran = self.confirmations.run_one(self._must_stop)
+        if ran is not None:
+            return Step.RAN if ran else Step.STOPPED
+        return Step.FINISHED if self.references.is_done and self.confirmations.is_done else Step.WAITING
 
     def _goal_is_reached(self) -> bool:
         """Whether the study ends early; ``--trials N`` runs its trials anyway."""

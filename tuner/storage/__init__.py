@@ -5,6 +5,14 @@ from sqlalchemy.engine import URL
 from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_url, without_password
 from tuner.storage.checked import BadValueError
 from tuner.storage.claims import Budget, Claim, claim_trial, fail, requeue
+from tuner.storage.confirmations import (
+    Confirmation,
+    ConfirmationClaim,
+    claim_confirmation,
+    finish_confirmation,
+    plan_confirmations,
+    requeue_confirmation,
+)
 from tuner.storage.counting import Counts
 from tuner.storage.database import MOST_LOG, Database
 from tuner.storage.facts import Begun, StudyFacts

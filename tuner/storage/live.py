@@ -28,6 +28,9 @@ _WRITTEN = sa.select(
     .join(optuna_internals.trials, _o.trial_id == tables.learning.c.trial_id)
     .where(_o.study_id == tables.STUDY)
     .scalar_subquery(),
+    sa.select(sa.func.count(tables.confirmations.c.finished))
+    .where(tables.confirmations.c.study_id == tables.STUDY)
+    .scalar_subquery(),
 ).where(_s.study_id == tables.STUDY)
 
 

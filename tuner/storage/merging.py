@@ -176,6 +176,9 @@ def _copy(out: Connection, into: Connection, new_id: int, trials: list[dict[str,
             _copy_rows(out, into, table, ids)
         _copy_changed(out, into, tables.predictions, "trial_id", ids, study_id=new_id)
         forget_predictions(into, new_id)
+        _copy_changed(
+            out, into, tables.confirmations, "trial_id", ids, without=["confirmation_id"], study_id=new_id, token=None
+        )
         # nobody holds or asked for a trial that was brought in
         _copy_changed(out, into, tables.claims, "trial_id", ids, study_id=new_id, token=None, call=None)
 

@@ -177,6 +177,25 @@ def add_train_losses(connection: Connection) -> None:
     connection.execute(sa.text(f"ALTER TABLE tuner_predictions ADD COLUMN train_losses {blob}"))
 
 
+def add_confirmations(connection: Connection) -> None:
+    """The best trials trained again; none of earlier studies."""
+    table = sa.Table(
+        "tuner_confirmations",
+        sa.MetaData(),
+        sa.Column("confirmation_id", sa.Integer, primary_key=True),
+        sa.Column("study_id", sa.Integer, nullable=False, index=True),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in ("trial_id", "repeat", "split")),
+        sa.Column("token", sa.String(32)),
+        sa.Column("owner", sa.Text),
+        sa.Column("expires", sa.Double),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("reason", sa.Text),
+        *(sa.Column(name, sa.Double) for name in ("finished", "value", "seconds")),
+    )
+    sa.Index("ix_tuner_confirmations_trial", table.c.trial_id, table.c.repeat, unique=True)
+    table.create(connection)
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

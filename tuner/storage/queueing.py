@@ -15,6 +15,7 @@ from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import HOLD
 from tuner.storage.claims import cancel_running
+from tuner.storage.confirmations import CONFIRMING, forget_open_confirmations
 from tuner.storage.counting import FINISHED, RUNNING, finished_and_running
 from tuner.storage.database import Database
 from tuner.storage.holds import Hold, HoldKind, user_and_host
@@ -27,7 +28,7 @@ _CHANGE_STUDY = tables.studies.update().where(_s.study_id == tables.STUDY)
 
 @dataclass(frozen=True, slots=True)
 class OpenStudy:
-    """A study with budget left, and how many of its trials run; ``resumed``: when somebody last did so."""
+    """A study with work left, and how many of its trials run; ``resumed``: when somebody last did so."""
 
     study_id: int
     name: str
@@ -43,7 +44,7 @@ class OpenStudy:
 
 
 def open_studies(database: Database) -> list[OpenStudy]:
-    """Studies with budget left, oldest first.
+    """Studies with budget left, or trials that are to be confirmed, oldest first.
 
     What is wrong with a study shows where that study is served, not here.  A study with a bad name is left out.
     """
@@ -59,7 +60,7 @@ def open_studies(database: Database) -> list[OpenStudy]:
         )
         .select_from(tables.studies)
         .join(optuna_internals.studies, o.study_id == _s.study_id)
-        .where(_s.budget > FINISHED)
+        .where((_s.budget > FINISHED) | CONFIRMING)
         .order_by(_s.created)
     )
     rows = database.read(lambda connection: connection.execute(query).all())
@@ -126,6 +127,7 @@ def cancel_study(database: Database, study_id: int) -> int:
     """End the running trials of a study as failed, and set its budget to what is finished.
 
     Returns the number of trials ended; those that wait are the first to run if the budget is raised again.
+    Trainings of the best trials that are not done are given up.
     """
 
     def work(connection: Connection) -> int:
@@ -135,6 +137,7 @@ def cancel_study(database: Database, study_id: int) -> int:
         finished, _ = finished_and_running(connection, study_id)
         changed = {"budget": finished, "hold": _new(HoldKind.CANCELED, now), "resumed": now}
         connection.execute(_CHANGE_STUDY, {"study": study_id, **changed})
+        forget_open_confirmations(connection, study_id)
         return ended
 
     return database.write(work)

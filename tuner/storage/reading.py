@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -23,6 +24,7 @@ from tuner.scales import SCALES
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
 from tuner.storage.checked import MOST, BadValueError, CheckedQuery, optional
+from tuner.storage.confirmations import Confirmation, read_confirmations
 from tuner.storage.counting import (
     JUDGED,
     RECORDED,
@@ -109,7 +111,7 @@ class TrialRecord:
 
     ``learning``: the networks of its learning curve, as far as it was measured.  ``predictions``: what its networks
     predict of the dev rows; None if it is not among the best, or of 0.2 and before.  ``worker``: the process that ran
-    it, None if it waits.  ``unit``: of its errors.
+    it, None if it waits.  ``unit``: of its errors.  ``confirmations``: how it came out when it was trained again.
     """
 
     number: int
@@ -131,6 +133,7 @@ class TrialRecord:
     predictions: DevPredictions | None = None
     worker: Owner | None = None
     unit: Unit = SHARE
+    confirmations: Sequence[Confirmation] = ()
 
     @property
     def has_diverged(self) -> bool:
@@ -146,6 +149,12 @@ class TrialRecord:
     def is_judged(self) -> bool:
         """Complete and not diverged: its errors mean what they say."""
         return self.state == TrialState.COMPLETE and not self.has_diverged
+
+    @property
+    def values(self) -> list[float]:
+        """Its value, and those of the times that it was trained again."""
+        again = [one.value for one in self.confirmations if one.value is not None]
+        return again if self.value is None else [self.value, *again]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +243,23 @@ class StudyRecord(StoredStudy):
 
     @property
     def best(self) -> TrialRecord | None:
-        """The complete trial with the lowest value, the earliest of equals; None as long as none is judged."""
-        return min(self.judged, key=lambda trial: (trial.value, trial.number), default=None)
+        """The complete trial with the lowest value, the earliest of equals; None as long as none is judged.
+
+        If that trial was trained again, with others, the one of them with the lowest mean value.
+        """
+        lowest = min(self.judged, key=lambda trial: (trial.value, trial.number), default=None)
+        if lowest is None or all(trial is not lowest for trial in self.confirmed):
+            return lowest
+        return min(self.confirmed, key=lambda trial: (statistics.mean(trial.values), trial.number))
+
+    @cached_property
+    def confirmed(self) -> list[TrialRecord]:
+        """The judged trials that were trained again, each as often; none as long as a training is to be done."""
+        again = [trial for trial in self.judged if trial.confirmations]
+        if not all(one.is_finished for trial in again for one in trial.confirmations):
+            return []
+        most = max((len(trial.values) for trial in again), default=0)
+        return [trial for trial in again if len(trial.values) == most > 1]
 
     def count(self) -> Counts:
         """Trials by how they ended."""
@@ -394,6 +418,7 @@ def _read_trials(connection: Connection, study_id: int, n_dev: int, facts: Study
     of_trials = (
         read_learning(connection, study_id),
         read_predictions(connection, study_id, n_dev, len(facts.class_names)),
+        read_confirmations(connection, study_id),
     )
     trials: list[TrialRecord] = []
     after: tuple[int, int] | None = (-1, -1)
@@ -412,15 +437,17 @@ def _read_some(
     *,
     epochs_of: Collection[int] | None,
     most: int | None = None,
-    of_trials: tuple[Mapping[int, list[LearningNetwork]], Mapping[int, DevPredictions]] = ({}, {}),
+    of_trials: tuple[
+        Mapping[int, list[LearningNetwork]], Mapping[int, DevPredictions], Mapping[int, list[Confirmation]]
+    ] = ({}, {}, {}),
 ) -> tuple[list[TrialRecord], tuple[int, int] | None]:
     """The next trials after a number and id, and the last one's number and id; None after the last trial.
 
     ``epochs_of``: ids of the trials that come with all their epochs, the others with the best one alone; None: without
-    any.  ``of_trials``: learning curves and predictions by the trials' ids.
+    any.  ``of_trials``: learning curves, predictions and confirmations by the trials' ids.
     """
     number, trial_id = after
-    learning, predictions = of_trials
+    learning, predictions, confirmations = of_trials
     most = most or CHUNK
     rows = _TRIALS.rows(connection, {"study": study_id, "number": number, "after": trial_id, "most": most})
     ids = [row.trial_id for row in rows]
@@ -430,7 +457,11 @@ def _read_some(
     for row in rows:
         _check_trial(study_id, n_dev, unit, row, unnamed[row.trial_id], networks[row.trial_id])
     trials = [
-        _trial(row, unit, params, networks[row.trial_id], learning.get(row.trial_id, []), predictions.get(row.trial_id))
+        replace(
+            _trial(row, unit, params, networks[row.trial_id], learning.get(row.trial_id, [])),
+            predictions=predictions.get(row.trial_id),
+            confirmations=confirmations.get(row.trial_id, ()),
+        )
         for row, params in zip(rows, values, strict=True)
     ]
     return trials, (rows[-1].number, rows[-1].trial_id) if len(rows) == most else None
@@ -466,7 +497,6 @@ def _trial(
     params: dict[str, Any],
     networks: list[NetworkRecord],
     learning: list[LearningNetwork],
-    predictions: DevPredictions | None,
 ) -> TrialRecord:
     return TrialRecord(
         number=row.number,
@@ -485,7 +515,6 @@ def _trial(
         reason=row.reason,
         networks=networks,
         learning=learning,
-        predictions=predictions,
         worker=None if row.owner is None else _worker(row.owner),
         unit=unit,
     )

@@ -38,6 +38,7 @@ from tuner.storage.database import (
 )
 from tuner.storage.failures import RESTORE, is_damage, passes, retrying
 from tuner.storage.migrations import (
+    add_confirmations,
     add_counts,
     add_effective_looks,
     add_layers,
@@ -65,6 +66,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_predictions,
     add_queue,
     add_train_losses,
+    add_confirmations,
 ]
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 

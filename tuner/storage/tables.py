@@ -54,7 +54,7 @@ from tuner.storage.checked import (
     integer,
 )
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 
 
 class StopReasonText(TypeDecorator[StopReason]):
@@ -229,6 +229,26 @@ learning = Table(
     Column("seconds", Double, nullable=False),
 )
 
+confirmations = Table(
+    "tuner_confirmations",
+    metadata,
+    Column("confirmation_id", Integer, primary_key=True),
+    Column("study_id", Integer, nullable=False, index=True),
+    Column("trial_id", Integer, nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("split", Integer, nullable=False),
+    Column("token", String(32)),
+    Column("owner", Text),
+    Column("expires", Double),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text),
+    Column("finished", Double),
+    Column("value", Double),
+    Column("seconds", Double),
+    Index("ix_tuner_confirmations_trial", "trial_id", "repeat", unique=True),
+)
+"""The best trials trained again: ``repeat`` counts from 1, ``split`` 0 is the study's own."""
+
 predictions = Table(
     "tuner_predictions",
     metadata,
@@ -283,6 +303,7 @@ check_columns(
         "finished": MOMENT,
         "looked": MOMENT,
         "seconds": POSITIVE,
+        "value": POSITIVE,
         "train_cost": NUMBER,
         "dev_cost": NUMBER,
         "train_error": POSITIVE,

@@ -27,7 +27,7 @@ from tuner.arguments import shown
 from tuner.data import AUGMENTATIONS, DataSettings, NumericForm, make_augment
 from tuner.errors import UsageError
 from tuner.formatting import bounded, some_of
-from tuner.limits import MOST_SEEDS, MOST_THREADS
+from tuner.limits import MOST_CONFIRMED, MOST_SEEDS, MOST_THREADS
 from tuner.metrics import COST, COST_OF_ERRORS, METRICS, Metric
 from tuner.nn import ACTIVATIONS, MEDIAN, OUTPUTS, Stopping, quantile_output, residual_layers
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
@@ -238,6 +238,13 @@ class SearchSection(Section):
     target_error: float | None = Field(default=None, ge=0, description="the study ends when the best value is this low")
     stop_after_no_progress: int | None = Field(
         default=None, ge=1, description="the study ends after this many finished trials without a better one"
+    )
+    confirm: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_CONFIRMED,
+        description="after the budget, so many of the best trials are trained again with another seed, and of few rows "
+        "with another split, too; the best is chosen by all trainings",
     )
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | Literal["auto"] = Field(
         default=1,

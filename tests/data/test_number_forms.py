@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.data import DataSettings, Encoding, dataset_from, dataset_from_frame, rows_in_memory
-from tuner.data.number_forms import BINS, FARTHEST, ROBUST_LIMIT, FittedForm, NumberForm, fit_form
+from tuner.data.number_forms import (
+    BINS,
+    FARTHEST,
+    ROBUST_LIMIT,
+    FittedForm,
+    NumberForm,
+    Target,
+    fit_form,
+    fit_target_bins,
+)
 from tuner.errors import DataError
 from tuner.metrics import METRICS
 
@@ -141,6 +150,29 @@ def test_a_form_that_others_wrote_is_checked(change: dict[str, Any], message: st
     plain["columns"][0]["form"] |= change
     with pytest.raises(DataError, match=message):
         Encoding.from_json(plain)
+
+
+@pytest.mark.parametrize("kind", [str, float])
+def test_bins_of_the_target_are_cut_where_it_changes(kind: type) -> None:
+    """In the training rows alone, halfway between numbers, of any size; where it never changes there is one bin."""
+    steps, x = np.repeat([0, 1, 0], 20), 1e9 + np.arange(60.0)
+    rows = pd.DataFrame({"x": x, "noise": np.tile([0.0, 1.0], 30), "y": steps, "part": "train"})
+    dev = pd.DataFrame({"x": [x[5], 0.0, x[40], np.nan], "noise": 0.5, "y": [0, 1, 0, 1], "part": "dev"})
+    rows = pd.concat([rows, dev], ignore_index=True)
+    settings = DataSettings(numeric="target_bins", split_column="part", columns={"noise": "numeric"})
+    settings.set_task("classification" if kind is str else "regression")
+    dataset = dataset_from_frame(rows.assign(y=rows["y"].map(kind)), "y", settings, cache=False)
+    of_x, of_noise = Encoding.from_json(dataset.encodings[0]).columns[:2]
+    assert of_x.form == FittedForm("piecewise_linear", (x[0], x[19] + 0.5, x[39] + 0.5, x[-1]))
+    assert of_noise.form == FittedForm("piecewise_linear", (0.0, 1.0))
+    assert dataset.parts[0].dev.X[1].tolist() == [0, 0, 0, 0.5]
+    assert dataset.parts[0].dev.X[2, :3] == pytest.approx([1, 1, 0.5 / 19.5])
+
+
+def test_rows_without_weight_cut_no_bins() -> None:
+    """A row counts for a bin what it counts for in the cost."""
+    target = Target(np.repeat([0, 1, 0], 20), np.repeat([1.0, 1e-9, 1.0], 20))
+    assert fit_target_bins(np.arange(60.0), target).n_inputs == 1
 
 
 @pytest.mark.parametrize("cache", [True, False])

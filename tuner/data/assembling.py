@@ -14,6 +14,7 @@ from tuner.data.dates import detect_format, seconds_of
 from tuner.data.encoders import Column, Doubles, TextColumn
 from tuner.data.kinds import decide_kinds
 from tuner.data.missing import missing_cells
+from tuner.data.number_forms import Target
 from tuner.data.settings import DataSettings
 from tuner.data.sources.delimited import target_among
 from tuner.data.sources.raw import Raw, by_row, with_text_names
@@ -104,6 +105,13 @@ class Assembly:
         else:
             parts = {"train": self.train[0], "train_dev": self.train_dev, "dev": self.dev[0], "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
+
+    def target_of(self, selection: Selection) -> Target:
+        """Return what rows are to predict: class indices, or numbers as networks are given them; and their weights."""
+        y, weights = self.y[selection.table][selection.rows], self.weights.get(selection.table)
+        return Target(
+            y if self.class_names else self.unit.standardized(y), None if weights is None else weights[selection.rows]
+        )
 
     @property
     def seen(self) -> Selection:

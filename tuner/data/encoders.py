@@ -38,7 +38,16 @@ from pydantic_core import PydanticKnownError
 
 from tuner.data.dates import CLOCKS, CYCLES, DATE_FORMATS, DAY, FIRST_TIME, PARTS, date_parts
 from tuner.data.notation import Notation
-from tuner.data.number_forms import STANDARDIZE, FittedForm, NumberForm, NumericForm, fit_form
+from tuner.data.number_forms import (
+    STANDARDIZE,
+    TARGET_BINS,
+    ChosenForm,
+    FittedForm,
+    NumericForm,
+    Target,
+    fit_form,
+    fit_target_bins,
+)
 from tuner.formatting import quoted
 
 Doubles = NDArray[np.float64]
@@ -235,8 +244,13 @@ class Encoder(Generic[Cells]):
     one_hot: ClassVar[bool] = False
     settings: tuple[str, ...] = ()
 
-    def fit(self, column: FittedColumn, cells: Cells, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
-        """Return the column with its features fitted on the given (training) rows, without places in X."""
+    def fit(
+        self, column: FittedColumn, cells: Cells, rows: Ints, chosen: ColumnSettings, target: Target
+    ) -> FittedColumn:
+        """Return the column with its features fitted on the given (training) rows, without places in X.
+
+        ``target``: that of these rows.
+        """
         raise NotImplementedError
 
     def encode(self, column: FittedColumn, cells: Cells, rows: Ints, X: Floats) -> None:
@@ -294,7 +308,9 @@ class NumberEncoder(Encoder[NumberColumn]):
         self.reads = reads
         self.settings = ("fill", "indicator") if reads is Reads.BOOLEANS else ("fill", "indicator", "numeric")
 
-    def fit(self, column: FittedColumn, cells: NumberColumn, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
+    def fit(
+        self, column: FittedColumn, cells: NumberColumn, rows: Ints, chosen: ColumnSettings, target: Target
+    ) -> FittedColumn:
         """Normalize by μ and σ of the rows after filling missing cells."""
         count, n, mean, scale = cells.count, len(rows), cells.mean, cells.scale
         if not count:
@@ -311,7 +327,7 @@ class NumberEncoder(Encoder[NumberColumn]):
         fitted = _with_features(column, features, fill, chosen, absent=count < n)
         if not varies or self.reads is Reads.BOOLEANS or chosen.numeric in (None, STANDARDIZE):
             return fitted
-        return _in_form(fitted, chosen.numeric, cells.values[rows], fill)
+        return _in_form(fitted, chosen.numeric, cells.values[rows], fill, target)
 
     def feature_name(self, column: str, feature: Feature) -> str:
         """Name an input: age, age (bin 03), age (missing)."""
@@ -324,12 +340,13 @@ class NumberEncoder(Encoder[NumberColumn]):
         return "normalized" if column.form is None else column.form.shown
 
 
-def _in_form(column: FittedColumn, name: NumberForm, values: NDArray[Any], fill: float) -> FittedColumn:
+def _in_form(column: FittedColumn, name: ChosenForm, values: NDArray[Any], fill: float, target: Target) -> FittedColumn:
     """Return the column with inputs in a form that is fitted on the values, NaN where missing."""
     numbers = values.astype(np.float64)
-    form, mean, scale = fit_form(name, np.where(np.isnan(numbers), fill, numbers))
+    numbers = np.where(np.isnan(numbers), fill, numbers)
+    form, mean, scale = (fit_target_bins(numbers, target), 0.0, 1.0) if name == TARGET_BINS else fit_form(name, numbers)
     inputs = [Feature(VALUE, mean, divisor(scale))]
-    if name == "piecewise_linear":
+    if form.name == "piecewise_linear":
         inputs = [flag(BIN, f"{place:02d}") for place in range(1, form.n_inputs + 1)]
     flags = [feature for feature in column.features if feature.part == MISSING]
     return replace(column, form=form, features=(*inputs, *flags))
@@ -343,7 +360,9 @@ class CategoryEncoder(Encoder[TextColumn]):
     one_hot = True
     settings = ("indicator", "rare")
 
-    def fit(self, column: FittedColumn, cells: TextColumn, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
+    def fit(
+        self, column: FittedColumn, cells: TextColumn, rows: Ints, chosen: ColumnSettings, target: Target
+    ) -> FittedColumn:
         """Return a flag for each level with enough rows, for rare levels and for missing cells."""
         codes, n = cells.codes[rows], len(rows)
         counts = np.bincount(codes + 1, minlength=len(cells.levels) + 1)
@@ -396,7 +415,9 @@ class ValueEncoder(Encoder[Doubles]):
             return chosen.fill
         return float(np.mean(present) if chosen.fill == "mean" else np.median(present))
 
-    def fit(self, column: FittedColumn, cells: Doubles, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
+    def fit(
+        self, column: FittedColumn, cells: Doubles, rows: Ints, chosen: ColumnSettings, target: Target
+    ) -> FittedColumn:
         """Keep and normalize the parts that vary in the rows."""
         values = cells[rows]
         present = values[~np.isnan(values)]
@@ -430,9 +451,11 @@ class DateEncoder(ValueEncoder):
         """Return the time in days, sines and cosines."""
         return date_parts(values)
 
-    def fit(self, column: FittedColumn, cells: Doubles, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
+    def fit(
+        self, column: FittedColumn, cells: Doubles, rows: Ints, chosen: ColumnSettings, target: Target
+    ) -> FittedColumn:
         """Keep the parts that vary; of a time without a date those of the day."""
-        fitted = super().fit(column, cells, rows, chosen)
+        fitted = super().fit(column, cells, rows, chosen, target)
         if column.date_format not in CLOCKS:
             return fitted
         of_day = {"time", "day_sin", "day_cos", MISSING}

@@ -225,21 +225,21 @@ def fit_image(numbers: Numbers, rows: Ints, image: tuple[int, ...]) -> list[Fitt
     ]
 
 
-def fit_columns(
-    typed: TypedTable, columns: Mapping[str, Column], rows: Ints, settings: DataSettings, image: tuple[int, ...] | None
-) -> tuple[FittedColumn, ...]:
+def fit_columns(assembly: Assembly, selection: Selection) -> tuple[FittedColumn, ...]:
     """Fit every column on the given rows only; features have no place in X yet."""
+    typed, columns, rows = assembly.tables[selection.table], assembly.columns, selection.rows
+    target = assembly.target_of(selection)
     known = attrgetter(*(each.name for each in fields(Column)))
     fitted = {name: FittedColumn(*known(column)) for name, column in columns.items()}
     cells: dict[str, Any] = {**typed.values, **typed.text}
     for numbers in typed.numbers:
-        if image:
-            fitted |= {column.name: column for column in fit_image(numbers, rows, image)}
+        if assembly.image:
+            fitted |= {column.name: column for column in fit_image(numbers, rows, assembly.image)}
         else:
             cells |= _number_columns(numbers, rows)
     for name, of_column in cells.items():
         column = fitted[name]
-        fitted[name] = column.encoder.fit(column, of_column, rows, settings.column(name))
+        fitted[name] = column.encoder.fit(column, of_column, rows, assembly.settings.column(name), target)
     return tuple(fitted.values())
 
 
@@ -272,10 +272,7 @@ def lay_out(fits: Sequence[tuple[FittedColumn, ...]]) -> tuple[list[tuple[Fitted
 
 def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list[Encoding]:
     """Fit one encoding on the rows of each selection; all share one layout."""
-    fits = [
-        fit_columns(assembly.tables[each.table], assembly.columns, each.rows, assembly.settings, assembly.image)
-        for each in selections
-    ]
+    fits = [fit_columns(assembly, each) for each in selections]
     placed, names = lay_out(fits)
     if not names:
         raise DataError(

@@ -6,14 +6,15 @@ the shares h_k(x) = clip((x − t_k) / (t_{k+1} − t_k), 0, 1) of them.
 
 - robust: z / √(1 + (z/3)²) with z = (x − median) / (q₇₅ − q₂₅), within ±3 (RealMLP: Holzmüller et al. 2024);
 - quantile: the normal quantile of the share of rows below x, linear between knots;
-- piecewise_linear: every h_k, an input for each bin of about as many rows (Gorishniy et al. 2022).
+- piecewise_linear: every h_k, an input for each bin of about as many rows (Gorishniy et al. 2022);
+- target_bins: the same with the bins of a small decision tree, which cuts where the target changes (the same).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +25,33 @@ from tuner.formatting import count
 Doubles = NDArray[np.float64]
 NumberForm = Literal["robust", "quantile", "piecewise_linear"]
 STANDARDIZE: Literal["standardize"] = "standardize"
-NumericForm = NumberForm | Literal["standardize"]
+TARGET_BINS: Literal["target_bins"] = "target_bins"
+ChosenForm = NumberForm | Literal["target_bins"]
+NumericForm = ChosenForm | Literal["standardize"]
 """What a definition may say: one of these, or itself normalized."""
-FORMS: tuple[NumericForm, ...] = (STANDARDIZE, *get_args(NumberForm))
+FORMS: tuple[NumericForm, ...] = (STANDARDIZE, *get_args(NumberForm), TARGET_BINS)
 
 ROBUST_LIMIT = 3.0
 HUGE = 1e100
 """A z that is ±3 as a robust input, to the last digit, like all that are farther away."""
 BINS = 16
 ROWS_OF_A_BIN = 10
+LEAVES_AT_MOST = 200  # of a tree, if they have equally many rows
+LEAST_GAIN = 1e-7  # of a cut in Gini impurity or in squared standard deviations: less is rounding
+ROWS_OF_A_TREE = 100_000
+"""Evenly among the training rows; of more a tree takes seconds per column, and its cuts hardly move."""
 KNOTS = 100
 """Of quantile, at most."""
 FARTHEST = 3.0
 """Standard deviations from the middle at which quantile puts the smallest and the largest number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the training rows (n,) are to predict: classes as integers, or numbers, and the rows' weights, if any."""
+
+    y: NDArray[Any]
+    weights: Doubles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +114,22 @@ def fit_form(name: NumberForm, x: Doubles) -> tuple[FittedForm, float, float]:
 def _knots(x: Doubles, bins: int) -> tuple[float, ...]:
     """Return the ends of bins of about as many numbers; fewer, where a number is frequent."""
     return tuple(np.unique(np.quantile(x, np.linspace(0, 1, bins + 1))).tolist())
+
+
+def fit_target_bins(x: Doubles, target: Target) -> FittedForm:
+    """Fit a piecewise linear form on numbers (n,) that are not all equal, with one bin if the target has no use for it.
+
+    The tree is given ranks, as it computes in float32, in which numbers that differ may be equal.
+    """
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    some = np.linspace(0, len(x) - 1, min(len(x), ROWS_OF_A_TREE)).astype(np.int64)
+    levels, ranks = np.unique(x[some], return_inverse=True)
+    kind = DecisionTreeRegressor if target.y.dtype.kind == "f" else DecisionTreeClassifier
+    least_rows = max(ROWS_OF_A_BIN, len(some) // LEAVES_AT_MOST)
+    tree = kind(max_leaf_nodes=BINS, min_samples_leaf=least_rows, min_impurity_decrease=LEAST_GAIN, random_state=0)
+    weights = None if target.weights is None else target.weights[some]
+    cuts = tree.fit(ranks[:, None], target.y[some], sample_weight=weights).tree_
+    below = np.floor(np.sort(cuts.threshold[cuts.feature >= 0])).astype(np.int64)
+    between = levels[below] / 2 + levels[below + 1] / 2
+    return FittedForm("piecewise_linear", tuple(np.unique([x.min(), *between, x.max()]).tolist()))

@@ -49,12 +49,10 @@ def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> st
 def encode_selection(assembly: Assembly, encoding: Encoding, name: str, selection: Selection, zeros: Zeros) -> Table:
     """Encode a selection's rows into arrays that ``zeros`` provides."""
     inputs = encode(encoding, assembly.tables[selection.table], selection.rows, partial(_named, zeros, name))
-    y = assembly.y[selection.table][selection.rows]
-    y = _filled(zeros, f"{name}.y", y if assembly.class_names else assembly.unit.standardized(y))
-    rows = _filled(zeros, f"{name}.rows", selection.rows)
-    weights = assembly.weights.get(selection.table)
-    of_rows = None if weights is None else _filled(zeros, f"{name}.weights", weights[selection.rows])
-    return Table(inputs, y, rows, of_rows)
+    target = assembly.target_of(selection)
+    y, rows = _filled(zeros, f"{name}.y", target.y), _filled(zeros, f"{name}.rows", selection.rows)
+    weights = None if target.weights is None else _filled(zeros, f"{name}.weights", target.weights)
+    return Table(inputs, y, rows, weights)
 
 
 def _named(zeros: Zeros, table: str, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:

@@ -40,6 +40,7 @@ class TrialSettings:
     seeds: int = 1
     output: str = "softmax"
     penalty_per: str = "train_set"
+    rates: Mapping[str, float] | None = None
     class_weight: str | Mapping[str, float] | None = None
     exact_zeros: bool = True
     rungs: tuple[int, ...] = ()
@@ -59,6 +60,7 @@ def trial_settings(definition: StudyDefinition, facts: StudyFacts | None = None)
         seeds=training.seeds,
         output=definition.network.output_name,
         penalty_per=training.penalty_per,
+        rates=training.rates,
         class_weight=training.class_weight,
         exact_zeros=facts is None or facts.exact_zeros,
         rungs=definition.rungs,
@@ -150,6 +152,7 @@ def run_trial(
         stopping=_stopping(dataset, settings),
         output=output_for(settings.output, is_numeric=not dataset.unit.is_share),
         penalty_per=settings.penalty_per,
+        rates=settings.rates,
         exact_zeros=settings.exact_zeros,
         augment=augment,
         on_epoch=watch,

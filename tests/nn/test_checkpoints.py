@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from tests.nn.helpers import trained
 from tests.nn.test_side_by_side import same
 from tuner.errors import ArgumentError
-from tuner.nn import OPTIMIZERS, Hyperparameters, Stopping
+from tuner.nn import ACTIVATIONS, OPTIMIZERS, SCHEDULES, Hyperparameters, Stopping
 
 BASE = Hyperparameters(hidden=(12, 7), batch_size=32, alpha=0.05, keep_prob=0.8, lambda_=0.1)
 
@@ -30,25 +31,28 @@ def after(calls: int) -> Callable[[], bool]:
 
 
 MORE = {"normalization": "batch", "weight_average": 0.9, "clip_norm": 1.0, "hidden": (7, 7), "residual": True}
+TABLES: dict[str, Iterable[str]] = {"optimizer": OPTIMIZERS, "activation": ACTIVATIONS, "schedule": SCHEDULES}
+EVERY = [{field: name} for field, table in TABLES.items() for name in table]
 
 
-@pytest.mark.parametrize("calls", [1, 10, 22])
-@pytest.mark.parametrize(("optimizer", "more"), [*((name, {}) for name in OPTIMIZERS), ("momentum", MORE)])
-def test_resumed_training_ends_with_the_same_bits(
-    optimizer: str, more: dict[str, Any], calls: int, tmp_path: Path
-) -> None:
-    """Training stopped in the first, second and fourth epoch, saved to a file, and continued."""
-    one = replace(BASE, optimizer=optimizer, schedule="exponential", decay_rate=0.2, **more)
-    settings, seeds = [one, replace(one, beta=0.5, keep_prob=1.0)], (1, 2)
-    whole = trained(settings, seeds=seeds, epochs=6, report_epochs=(1, 3, 5))
-    first = trained(settings, seeds=seeds, epochs=6, report_epochs=(1, 3, 5), should_stop=after(calls))
+@pytest.mark.parametrize(("settings", "calls"), [*((one, 10) for one in EVERY), *((MORE, n) for n in (1, 10, 22))])
+def test_resumed_training_ends_with_the_same_bits(settings: dict[str, Any], calls: int, tmp_path: Path) -> None:
+    """Every line of the tables, and all other parts of a step, stopped in the first, second or fourth epoch.
+
+    The checkpoint is saved to a file in between.
+    """
+    one = replace(BASE, **({"schedule": "exponential", "decay_rate": 0.2} | settings))
+    rates = {"biases": 0.1, "first": 2.0, "scale": 6.0} if "residual" in settings else None
+    several, seeds = [one, replace(one, beta=0.5, keep_prob=1.0)], (1, 2)
+    run = partial(trained, several, seeds=seeds, epochs=6, report_epochs=(1, 3, 5), rates=rates)
+    whole, first = run(), run(should_stop=after(calls))
     assert whole.checkpoint is None
     assert first.checkpoint is not None
     assert {network.stop_reason for network in first.networks} == {"interrupted"}
     assert {network.epochs for network in first.networks} == {(calls - 1) // 7}
     np.savez(tmp_path / "checkpoint.npz", **first.checkpoint)
     with np.load(tmp_path / "checkpoint.npz", allow_pickle=False) as kept:
-        second = trained(settings, seeds=seeds, epochs=6, report_epochs=(1, 3, 5), resume=dict(kept))
+        second = run(resume=dict(kept))
     assert all(same(a, b) and a.layers == b.layers for a, b in zip(second.networks, whole.networks, strict=True))
 
 

@@ -69,8 +69,10 @@ def test_normalized_clipped_and_averaged_networks() -> None:
     ]
     trains = [blobs(130 - k // 2, seed=k) for k in range(4)]  # the last mini-batch has 2 rows or 1
     seeds = (1, 2, 3, 4)
-    together = trained(settings, seeds=seeds, data=trains).networks
-    assert all(same(a, b) for a, b in zip(together, alone(settings, seeds, data=trains), strict=True))
+    rates = {"biases": 0.1, "first": 2.0, "scale": 6.0}
+    together = trained(settings, seeds=seeds, data=trains, rates=rates).networks
+    each = alone(settings, seeds, data=trains, rates=rates)
+    assert all(same(a, b) for a, b in zip(together, each, strict=True))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

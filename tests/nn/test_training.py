@@ -25,7 +25,9 @@ from tuner.nn import (
     train,
 )
 from tuner.nn.arrays import Array
-from tuner.nn.lane import WORST_COST
+from tuner.nn.cohort import Cohort
+from tuner.nn.lane import WORST_COST, Lane
+from tuner.nn.plan import Plan
 
 BASE = Hyperparameters(hidden=(12, 7), batch_size=32, alpha=0.3)
 
@@ -340,6 +342,37 @@ def test_normalization_is_folded_into_the_weights() -> None:
     np.testing.assert_allclose(network.predict_proba(rows.X), p / p.sum(axis=1, keepdims=True), atol=1e-5)
     with pytest.raises(ArgumentError, match='normalization: expected "none" with batch_size 1'):
         replace(STEP, normalization="batch", batch_size=1)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_rates_multiply_the_steps_of_their_groups(optimizer: str) -> None:
+    """A step of θ, its decay and its penalties are a factor times as large, whatever the optimizer; others stay."""
+    settings = Hyperparameters(
+        hidden=(5, 5), optimizer=optimizer, normalization="batch", alpha=0.001, lambda_=0.3, l1=0.01, batch_size="full"
+    )
+    rows, shape, rates = blobs(40), Architecture(6, (5, 5), 3), {"biases": 0.1, "first": 2.0, "scale": 6.0}
+    steps = []
+    for given in ({}, dict.fromkeys(rates, 1.0), rates):
+        prepared = [rows.prepared("train", n_classes=3, dtype=np.float64)]
+        plan = Plan(shape, prepared, None, [settings], Stopping(), "train_set", np.float64, None, None, rates=given)
+        lane = Lane(0, plan, 0, None)
+        cohort = Cohort(plan, [lane], plan.in_training(lane.best_theta[None]))
+        before = cohort.theta.copy()
+        cohort.train_epoch(0)
+        steps.append((cohort.theta - before)[0])
+    factors = np.ones(plan.n_trained)
+    (W1, b1), (_, b2), (_, b3) = shape.slices()
+    factors[W1], factors[shape.n_parameters :] = 2, 6
+    factors[b1] = factors[b2] = factors[b3] = 0.1
+    assert np.array_equal(steps[0], steps[1])
+    np.testing.assert_allclose(steps[2], factors * steps[0], atol=1e-14)
+
+
+@pytest.mark.parametrize(("rates", "message"), [({"last": 2.0}, "'last'"), ({"first": 0.0}, "first: expected")])
+def test_rates_are_of_known_groups_and_above_0(rates: dict[str, float], message: str) -> None:
+    """Other names and numbers are refused."""
+    with pytest.raises(ArgumentError, match=message):
+        trained(STEP, rates=rates)
 
 
 @pytest.mark.parametrize("width", [9, 130])  # the rows of wide layers are padded

@@ -81,6 +81,9 @@ def test_shipped_definitions_have_one_key_per_line(path: Path) -> None:
         ('["he", "xavier", "lecun"]', '["he", "he"]', ["space.initializer", "duplicate value 'he'"]),
         ("{ uniform = [0.5, 1.0] }", "{ uniform = [0.5, 1.0], choice = [1.0] }", ["space.keep_prob", "exactly one of"]),
         ("{ uniform = [0.5, 1.0] }", "{}", ["space.keep_prob", "exactly one of", "got none"]),
+        ("[training]", "[training]\nrates = { last = 2.0 }", ["training.rates", "'last'", "biases, first, scale"]),
+        ("[training]", "[training]\nrates = { first = 0.0 }", ["training.rates.first", "> 0", "0"]),
+        ("[training]", "[training]\nrates = { scale = 6.0 }", ["training.rates", 'space.normalization = "batch"']),
         ("keep_prob =", "residual = 1\nkeep_prob =", ["space.residual", "expected true or false, got 1"]),
         (
             "keep_prob =",

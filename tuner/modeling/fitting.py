@@ -264,6 +264,7 @@ class _Fit:
             stopping=Stopping(max_epochs=epochs, patience=None, max_updates=updates),
             output=output_for(self.settings.output, is_numeric=not self.dataset.unit.is_share),
             penalty_per=self.settings.penalty_per,
+            rates=self.settings.rates,
             exact_zeros=self.settings.exact_zeros,
             augment=self.definition.augment(self.trial.params),
         )

@@ -10,6 +10,7 @@ from tuner.nn.losses import LARGEST_LOGARITHM, MEDIAN, OUTPUTS, output_for, outp
 from tuner.nn.network import Network, TrainedNetwork, classify_each
 from tuner.nn.normalization import NORMALIZATIONS
 from tuner.nn.optimizers import OPTIMIZERS
+from tuner.nn.parameter_groups import PARAMETER_GROUPS, SCALE
 from tuner.nn.plan import PENALTY_PER
 from tuner.nn.schedules import SCHEDULES
 from tuner.nn.stopping import Stopping
@@ -25,7 +26,9 @@ __all__ = [
     "NORMALIZATIONS",
     "OPTIMIZERS",
     "OUTPUTS",
+    "PARAMETER_GROUPS",
     "PENALTY_PER",
+    "SCALE",
     "SCHEDULES",
     "SELU",
     "Architecture",

@@ -17,6 +17,7 @@ from tuner.nn.lane import Lane
 from tuner.nn.memory import aligned, row_length
 from tuner.nn.normalization import Normalized, Statistics, fold
 from tuner.nn.optimizers import Rates
+from tuner.nn.parameter_groups import rate_factors
 from tuner.nn.penalties import Penalty
 from tuner.nn.plan import Augment, Masks, Plan, checked_mask, checked_order
 from tuner.nn.propagation import Batch, TrainingPass
@@ -136,6 +137,7 @@ class Cohort:
         self.alphas = [0.0] * len(lanes)
         self.last: TrainingStep | None = None
         self._alphas_set: list[float] = []
+        self._factors = rate_factors(plan.architecture, plan.n_trained, plan.rates, plan.dtype)
         self._even = all(lane.train.weights is None for lane in lanes)
         self._groups: dict[Group, tuple[TrainingPass, Update]] = {}
         self._steps: dict[tuple[Group, int], TrainingStep] = {}
@@ -215,7 +217,9 @@ class Cohort:
                 normalized=self._normalized(group),
             )
             clipping = Clipping(gradient) if clips else None
-            update = Update(plan.optimizer, architecture, theta, gradient, slots, rates, penalty, clipping, averaging)
+            update = Update(
+                plan.optimizer, architecture, theta, gradient, slots, rates, penalty, clipping, averaging, self._factors
+            )
             self._groups[group] = training, update
         return self._groups[group]
 

@@ -47,11 +47,17 @@ class Penalty(NamedTuple):
         return calls
 
 
-def decay_calls(theta: Array, decay: Array, scratch: Array, biases: Sequence[Array]) -> list[Call]:
-    """Return the calls of a decoupled L2 penalty: w := w − decay · w; ``biases``: those in ``scratch``."""
+def decay_calls(
+    theta: Array, decay: Array, scratch: Array, biases: Sequence[Array], scaled: Sequence[Call] = ()
+) -> list[Call]:
+    """Return the calls of a decoupled L2 penalty: w := w − decay · w; ``biases``: those in ``scratch``.
+
+    ``scaled``: calls that scale what ``scratch`` takes from w.
+    """
     return [
         partial(np.multiply, theta, decay, scratch),
         *(partial(bias.fill, 0) for bias in biases),
+        *scaled,
         partial(np.subtract, theta, scratch, theta),
     ]
 

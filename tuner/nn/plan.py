@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ class Plan:
     order: Order | None
     exact_zeros: bool = True
     masks: Masks | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def optimizer(self) -> Optimizer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from tuner.nn.hyperparameters import Hyperparameters
 from tuner.nn.lane import CURVE, Lane, worst_measured
 from tuner.nn.memory import UFUNC_BUFFER
 from tuner.nn.network import TrainedNetwork
+from tuner.nn.parameter_groups import check_rates
 from tuner.nn.plan import (
     PENALTY_PER,
     Augment,
@@ -90,6 +91,7 @@ def train(
     stopping: Stopping,
     output: str = "softmax",
     penalty_per: str = "train_set",
+    rates: Mapping[str, float] | None = None,
     exact_zeros: bool = True,
     dtype: type[np.floating[Any]] = np.float32,
     augment: Augment | None = None,
@@ -105,7 +107,8 @@ def train(
 
     ``train``, ``dev`` and ``hyperparameters`` are one for all networks, or a sequence of K; hidden layers, activation,
     optimizer and batch size must agree.  ``initial`` is a flat θ for all networks, or one per network
-    (``Architecture.flatten`` makes it).  ``exact_zeros``: L1 is a soft threshold after each step, which makes weights
+    (``Architecture.flatten`` makes it).  ``rates``: factors of α for groups of parameters (``PARAMETER_GROUPS``), 1 for
+    others.  ``exact_zeros``: L1 is a soft threshold after each step, which makes weights
     exactly 0; False: its sign is part of the gradient, as in versions to 0.2.  ``order(epoch)``, epochs from 1, gives
     the order of the examples; without it the order is random.  ``masks(epoch, batch, layer)``, each from 1, gives the
     units that a mini-batch keeps in a hidden layer with keep_prob below 1, 0 or 1 in (rows, units); without it they are
@@ -118,6 +121,7 @@ def train(
     if not K:
         raise ArgumentError("seeds: expected at least 1 seed, got 0")
     one_of("penalty_per", penalty_per, PENALTY_PER)
+    check_rates(rates or {})
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise ArgumentError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
     settings = each("hyperparameters", hyperparameters, Hyperparameters, K)
@@ -135,6 +139,7 @@ def train(
         hyperparameters=settings,
         stopping=stopping,
         penalty_per=penalty_per,
+        rates=rates or {},
         dtype=dtype,
         augment=augment,
         order=order,

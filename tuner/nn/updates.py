@@ -64,11 +64,22 @@ class Clipping:
         self._limit[:, 0, 0] = [limit or most for limit in limits]
 
 
+def scaled_calls(theta: Array, step: Array, update: list[Call], factors: Array) -> list[Call]:
+    """Return the calls of an ``update`` of ``step``, from 0, that is then multiplied by ``factors`` and added to θ."""
+    return [
+        partial(step.fill, 0),
+        *update,
+        partial(np.multiply, step, factors, step),
+        partial(np.add, theta, step, theta),
+    ]
+
+
 class Update:
     """An optimizer and a penalty, bound to θ, gradient and slots, each (K, n_trained).
 
     ``step``: the calls that clip the gradient, add the penalty's, step, and average, overwriting the gradient.
-    ``penalize``: the calls that only add the penalty's gradient.
+    ``penalize``: the calls that only add the penalty's gradient.  ``factors``: of the step of each entry of θ,
+    (1, n_trained).
     """
 
     def __init__(
@@ -82,12 +93,14 @@ class Update:
         penalty: Penalty,
         clipping: Clipping | None = None,
         averaging: Averaging | None = None,
+        factors: Array | None = None,
     ) -> None:
         K, size = theta.shape
         width = size if K * size <= 2 * BLOCK else max(1024, BLOCK // K)
         shape = (K, min(width, size))
         scratch = aligned(shape, theta.dtype)
         clipped = None if penalty.threshold is None else aligned(shape, theta.dtype)
+        steps = None if factors is None else aligned(shape, theta.dtype)
         self.rates, self.penalty, self.clipping, self.averaging = rates, penalty, clipping, averaging
         self.step: list[Call] = [] if clipping is None else [*clipping.calls]
         self.penalize: list[Call] = []
@@ -99,13 +112,19 @@ class Update:
             biases = [np.s_[:, low - start : high - start] for low, high in ends if low < high]
             weights, g, temporary, own = theta[part], gradient[part], scratch[within], [slot[part] for slot in slots]
             in_scratch = [scratch[bias] for bias in biases]
+            scaled = [] if factors is None else [partial(np.multiply, temporary, factors[:, start:stop], temporary)]
             self.penalize += penalty.calls(weights, g, temporary, in_scratch)
             self.step += penalty.in_step.calls(weights, g, temporary, in_scratch)
             if penalty.decay is not None:
-                self.step += decay_calls(weights, penalty.decay, temporary, in_scratch)
-            self.step += optimizer.update(weights, own, g, temporary, rates)
+                self.step += decay_calls(weights, penalty.decay, temporary, in_scratch, scaled)
+            if steps is None or factors is None:
+                self.step += optimizer.update(weights, own, g, temporary, rates)
+            else:
+                update = optimizer.update(steps[within], own, g, temporary, rates)
+                self.step += scaled_calls(weights, steps[within], update, factors[:, start:stop])
             if clipped is not None and penalty.threshold is not None:
                 self.step += optimizer.divide(penalty.threshold, own, temporary, rates)
+                self.step += scaled
                 self.step += shrink(weights, temporary, clipped[within], [clipped[bias] for bias in biases])
             if averaging is not None:
                 self.step += averaging.calls(weights, averaging.average[part], temporary)

@@ -29,7 +29,7 @@ from tuner.errors import UsageError
 from tuner.formatting import bounded, some_of
 from tuner.limits import MOST_CONFIRMED, MOST_SEEDS, MOST_THREADS
 from tuner.metrics import COST, COST_OF_ERRORS, METRICS, Metric
-from tuner.nn import ACTIVATIONS, MEDIAN, OUTPUTS, Stopping, quantile_output, residual_layers
+from tuner.nn import ACTIVATIONS, MEDIAN, OUTPUTS, PARAMETER_GROUPS, SCALE, Stopping, quantile_output, residual_layers
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
 from tuner.study.costs import cost_matrix
 from tuner.study.hyperparameters import (
@@ -165,6 +165,8 @@ def _none(value: Any) -> Any:
     return None if value == "none" else value
 
 
+GroupOfParameters = Annotated[str, _known(PARAMETER_GROUPS, "a group of parameters")]
+FactorOfRate = Annotated[float, Field(gt=0, le=1e6)]
 WeightOfClass = Annotated[float, Field(gt=0, le=1e6)]
 ClassWeight = Annotated[
     Literal["balanced"] | Annotated[dict[str, WeightOfClass], Field(min_length=1)] | None,
@@ -190,6 +192,11 @@ class TrainingSection(Section):
     )
     penalty_per: Literal["train_set", "mini_batch"] = Field(
         default="train_set", description="m in the penalty λ/(2m): rows of the training set, or of the mini-batch"
+    )
+    rates: Annotated[dict[GroupOfParameters, FactorOfRate], Field(min_length=1)] | None = Field(
+        default=None,
+        description="factors of the learning rate for groups of parameters, { biases = 0.1, first = 1, scale = 6 }: "
+        f"{', '.join(PARAMETER_GROUPS.values())}; 1 for all others",
     )
     class_weight: ClassWeight = Field(
         default=None,
@@ -500,6 +507,10 @@ class StudyDefinition(BaseModel):
         if "batch" in kinds and 1 in sizes:
             raise ValueError(
                 "space.batch_size: expected at least 2 with normalization, as one row has no variance, got 1"
+            )
+        if SCALE in (self.training.rates or {}) and "batch" not in kinds:
+            raise ValueError(
+                'training.rates: scale is of batch normalization; expected space.normalization = "batch", got none'
             )
         return self
 

@@ -86,7 +86,7 @@ CUSTOM_TRAINER = TrainerKind(
     ignored={
         "data": ("target_transform",),
         "network": ("hidden", "activation", "output", "quantiles"),
-        "training": ("patience", "min_updates", "min_improvement", "monitor", "penalty_per", "class_weight"),
+        "training": ("patience", "min_updates", "min_improvement", "monitor", "penalty_per", "rates", "class_weight"),
     },
 )
 """A function named by ``[network] trainer``."""

@@ -89,9 +89,15 @@ def test_the_report_speaks_of_numbers(place: Path) -> None:
     assert not re.findall(r".{0,30}\b(?:wrong|class|accuracy|percentage points|pp)\b.{0,20}", text)
     assert not re.findall(r"(?:error|RMSE|bias|[Vv]ariance) (?:of |is )?[\d.]+%", text)
     assert "Predicted against true numbers" in text
+    assert "RMSE by tenth of the target" in text
+    tenths, n = summary["best"]["predictions"]["tenths"], errors["dev"]["n"]
+    assert len(tenths) == 10
+    mean = sum(each["n"] * each["error"] ** 2 for each in tenths) / n
+    assert mean**0.5 == pytest.approx(errors["dev"]["value"], rel=1e-6)
+    assert all(each["error_low"] < each["error"] < each["error_high"] for each in tenths)
     assert "RMSE" in text
     printed = " ".join((place / "report.txt").read_text().split())
-    assert re.search(r"dev error: [\d,]+ from the dev rows(,| and) [\d,]+ from the training rows", printed)
+    assert re.search(r"dev RMSE: [\d,]+ from the dev rows(,| and) [\d,]+ from the training rows", printed)
 
 
 def test_evaluation_is_that_of_scikit_learn(place: Path) -> None:

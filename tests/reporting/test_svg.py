@@ -40,6 +40,16 @@ def test_texts_and_attributes_are_escaped() -> None:
     assert tag("line", x="<") == '<line x="&lt;"/>'
 
 
+def test_long_labels_make_a_drawing_wider() -> None:
+    """They would be cut off left of the frame; what is in the drawing stays where it is."""
+    plots = [Plot(), Plot()]
+    for plot, most in zip(plots, (100, 20_000_000), strict=True):
+        plot.y_axis(plot.y_scale(0, most), "RMSE", "{:,.0f}".format)
+    assert 'viewBox="0 0 460 320"' in plots[0].svg("key", "short")
+    assert f'viewBox="-{plots[1].before} 0 {460 + plots[1].before} 320"' in plots[1].svg("key", "long")
+    assert 20 < plots[1].before < 50
+
+
 def test_dots_are_one_path() -> None:
     """Thousands of dots must not be thousands of elements."""
     plot = Plot()

@@ -113,6 +113,7 @@ from tuner.analysis.selection import (
 )
 from tuner.analysis.smoothing import exponentially_weighted_average
 from tuner.analysis.suspects import Suspects, suspected_labels
+from tuner.analysis.tenths import Tenth, errors_by_tenth
 from tuner.analysis.uncertainty import (
     Uncertainty,
     spread_beyond_folds,

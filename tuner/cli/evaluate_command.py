@@ -165,7 +165,7 @@ def _detail(one: Evaluation | NumberEvaluation, unit: Unit) -> list[str]:
         lines[-1] += "mean residual (predicted − true)"
         for tenth in one.tenths:
             ends = f"{unit.text(tenth.low):>10} {unit.text(tenth.high):>10}"
-            lines.append(f"  {ends} {tenth.n:>7,} {unit.text(tenth.error):>10}  {unit.gap(tenth.residual):>10}")
+            lines.append(f"  {ends} {tenth.n:>7,} {unit.text(tenth.error.value):>10}  {unit.gap(tenth.residual):>10}")
         if one.intervals:
             lines += ["", f"{one.name}: predicted intervals"]
         for interval in one.intervals:

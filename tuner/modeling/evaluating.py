@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from tuner.analysis import (
     ClassScores,
     ErrorEstimate,
     Spread,
+    Tenth,
     calibration,
     class_errors,
     class_scores,
     confusion_matrix,
+    errors_by_tenth,
     independent_examples,
 )
 from tuner.data import Dataset, LabeledRows, read_groups, read_labeled, read_parts
@@ -33,7 +35,6 @@ from tuner.units import SHARE, Unit
 Ints = NDArray[np.int64]
 
 TRAINING_EXAMPLES = "its training examples"
-TENTHS = 10
 USUALLY_BETTER = "their ensemble is usually somewhat better"
 
 
@@ -89,20 +90,6 @@ class Evaluation:
             "log_loss": None if self.calibration is None else self.calibration.log_loss,
             "calibration": None if self.calibration is None else self.calibration.to_dict(),
         }
-
-
-@dataclass(frozen=True)
-class Tenth:
-    """The rows of a tenth of the target: the range of their numbers, how many they are, error and mean residual.
-
-    A residual is the predicted number less the true one.
-    """
-
-    low: float
-    high: float
-    n: int
-    error: float
-    residual: float
 
 
 @dataclass(frozen=True)
@@ -162,7 +149,7 @@ class NumberEvaluation:
             "root_mean_squared_error": self.root_mean_squared_error,
             "mean_absolute_error": self.mean_absolute_error,
             "r2": self.r2,
-            "tenths": [asdict(tenth) for tenth in self.tenths],
+            "tenths": [tenth.to_dict() for tenth in self.tenths],
             "pinball_loss": {f"{level:g}": loss for level, loss in self.pinball.items()},
             "intervals": [interval.to_dict() for interval in self.intervals],
         }
@@ -372,14 +359,7 @@ def _of_numbers(
     apart = np.square(y - np.average(y, weights=weights))
     unexplained = float(np.average(np.square(residuals), weights=weights))
     variance = float(np.average(apart, weights=weights))
-    ends = np.unique(np.quantile(y, np.linspace(0, 1, TENTHS + 1)[1:-1]))
-    tenths, place = [], np.searchsorted(ends, y, side="right")
-    for tenth in np.unique(place):
-        rows = place == tenth
-        of_rows = None if weights is None else weights[rows]
-        error = float(unit.error(np.average(losses[rows], weights=of_rows)))
-        mean = float(np.average(residuals[rows], weights=of_rows))
-        tenths.append(Tenth(float(y[rows].min()), float(y[rows].max()), int(rows.sum()), error, mean))
+    tenths = errors_by_tenth(y, residuals, losses, unit, weights, groups)
     losses = losses * (1.0 if relatives is None else relatives)
     return NumberEvaluation(
         name=name,

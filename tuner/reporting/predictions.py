@@ -13,8 +13,10 @@ from tuner.analysis import (
     Ranking,
     Reliability,
     Share,
+    Tenth,
     class_scores,
     confusion_matrix,
+    errors_by_tenth,
     independent_examples,
     ranking,
     reliability,
@@ -84,6 +86,20 @@ def find_predictions(record: StudyRecord, findings: Findings) -> ClassPrediction
             ranked = ranking(probabilities[:, positive], y == positive, weights, effective=effective / times)
     scores = class_scores(confusion, record.class_names, effective=effective)
     return ClassPredictions(record.class_names, confusion, scores, of_predicted, ranked, positive)
+
+
+def find_tenths(record: StudyRecord, findings: Findings) -> list[Tenth]:
+    """Measure the best trial's predictions of numbers by tenth of the target; none of classes, or if none are kept.
+
+    With seeds a row's loss and residual are the means over the networks.
+    """
+    best, unit = findings.best, record.unit
+    if best is None or best.predictions is None or unit.is_share:
+        return []
+    numbers = best.predictions.classes.reshape(-1, len(record.dev_y))
+    y, losses = unit.restored(record.dev_y), unit.row_losses(numbers, record.dev_y).mean(axis=0)
+    residuals = unit.predicted(numbers).mean(axis=0) - y
+    return errors_by_tenth(y, residuals, losses, unit, record.dev_weights, record.dev_groups)
 
 
 def own_weights(record: StudyRecord) -> NDArray[np.float64] | None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.analysis import Action, ColumnUse, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
+from tuner.analysis import Action, ColumnUse, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Tenth, Uncertainty
 from tuner.commands import command_text
 from tuner.data import Dataset, Mismatch, find_mismatch
 from tuner.errors import UsageError
@@ -29,7 +29,7 @@ from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.mismatch import mismatch_dict
 from tuner.reporting.news import News
 from tuner.reporting.notes import data_warnings, failure_sentence, failures_of, find_notes, mostly_failed
-from tuner.reporting.predictions import ClassPredictions, find_predictions
+from tuner.reporting.predictions import ClassPredictions, find_predictions, find_tenths
 from tuner.reporting.sentences import (
     assumption,
     counting_sentence,
@@ -147,6 +147,11 @@ class Report(Shown):
     def predictions(self) -> ClassPredictions | None:
         """How the classes that the best trial predicts of the dev rows are wrong; None if they were not kept."""
         return find_predictions(self.record, self.findings)
+
+    @cached_property
+    def tenths(self) -> list[Tenth]:
+        """How far off the numbers that the best trial predicts of the dev rows are, by tenth of the target."""
+        return find_tenths(self.record, self.findings)
 
     @cached_property
     def label_noise(self) -> LabelNoise | None:
@@ -375,7 +380,11 @@ class Report(Shown):
         for key, error in zip((name, f"{name}_corrected"), of_metric, strict=True):
             if error is not None:
                 errors[key] = {end: getattr(error, end) for end in ("value", "low", "high")}
-        predictions = {} if self.predictions is None else {"predictions": self.predictions.to_dict()}
+        predictions: dict[str, Any] = {}
+        if self.predictions is not None:
+            predictions["predictions"] = self.predictions.to_dict()
+        if self.tenths:
+            predictions["predictions"] = {"tenths": [one.to_dict() for one in self.tenths]}
         if self.record.unit.loss is not None and findings.classes:
             predictions["class_metric"] = {
                 one.name: {end: getattr(one.estimate, end) for end in ("value", "low", "high")}

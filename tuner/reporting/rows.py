@@ -136,7 +136,7 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
 
 @dataclass(frozen=True, slots=True)
 class ClassTable:
-    """The table of the classes, as text: a name, numbers of rows, and shares with their intervals.
+    """The table of the classes, or of tenths of the target, as text: a name, rows, and shares with their intervals.
 
     ``left_out``: classes that it does not show.
     """
@@ -149,9 +149,12 @@ class ClassTable:
 def class_table(report: Report) -> ClassTable:
     """Return recall, precision and F1 of every class, or its dev error where predictions were not kept.
 
+    Of numbers, the error and the mean residual of each tenth of the target.
     A metric that is none of wrong rows has columns of its own.  Classes are in their order; of more than a table shows,
     those with the highest errors are there.
     """
+    if report.tenths:
+        return _tenth_table(report)
     predictions, names, unit = report.predictions, report.record.class_names, report.record.unit
     shares: dict[str, list[Share] | list[ErrorEstimate]] = {}
     of_metric = [one.estimate for one in report.findings.classes]
@@ -176,6 +179,19 @@ def class_table(report: Report) -> ClassTable:
     ]
     headings = ["class", "dev rows", *(cell for name in shares for cell in (name, "95%"))]
     return ClassTable(headings, rows, max(0, len(order) - MOST_CLASSES))
+
+
+def _tenth_table(report: Report) -> ClassTable:
+    unit = report.record.unit
+    rows = [
+        [
+            *(f"{unit.text(one.low)} to {unit.text(one.high)}", f"{one.n:,}"),
+            *_with_interval(one.error, unit),
+            unit.gap(one.residual),
+        ]
+        for one in report.tenths
+    ]
+    return ClassTable(["target", "dev rows", f"dev {report.error_name}", "95%", "predicted − true"], rows, 0)
 
 
 def _with_interval(of: Share | ErrorEstimate, unit: Unit) -> tuple[str, str]:

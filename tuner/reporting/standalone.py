@@ -58,7 +58,7 @@ def file_of(figure: Figure, kind: str) -> bytes:
 
 def _sized(svg: str) -> tuple[int, int, str]:
     """Return width, height and text of a drawing."""
-    box = re.search(r'viewBox="0 0 (\d+) (\d+)"', svg)
+    box = re.search(r'viewBox="-?\d+ 0 (\d+) (\d+)"', svg)
     assert box is not None
     return int(box[1]), int(box[2]), svg
 

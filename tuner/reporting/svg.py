@@ -24,6 +24,7 @@ CROWDED = 3000  # dots beyond which cells are shaded by how many are in them
 CELL, SHADES = 4, 5  # side of such a cell, in units, and shades of it
 BAR_ROW = 26  # units that a bar with its label takes
 LETTER = 7.2  # units that a letter takes at the size of labels
+DIGIT = 6.8  # units that a digit of a tick takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,16 @@ def tag(name: str, content: str = "", **attributes: Any) -> str:
 
 @dataclass
 class Plot:
-    """One drawing of ``width`` × ``height`` units with margins (top, right, bottom, left) around its frame."""
+    """One drawing of ``width`` × ``height`` units with margins (top, right, bottom, left) around its frame.
+
+    ``before``: units left of it that the labels of its y axis need, besides the margin.
+    """
 
     width: int = 460
     height: int = 320
     margins: tuple[int, int, int, int] = (32, 14, 44, 48)
     parts: list[str] = field(default_factory=list)
+    before: int = 0
 
     @property
     def left(self) -> float:
@@ -129,12 +134,13 @@ class Plot:
     def y_axis(
         self, scale: AxisScale, title: str, label: Callable[[float], str], ticks: Iterable[float] | None = None
     ) -> None:
-        """Grid lines and labels, and the axis's title above its upper end."""
+        """Grid lines and labels, and the axis's title above its upper end; long labels make the drawing wider."""
         for tick in scale.ticks() if ticks is None else ticks:
             y = float(scale(tick))
             self.line((self.left, self.right), (y, y), "grid")
             self.text(self.left - 7, y + 4, label(tick), "tick", "end")
-        self.text(2, self.top - 12, title, "axis")
+            self.before = max(self.before, math.ceil(DIGIT * len(label(tick)) + 9 - self.left))
+        self.text(2 - self.before, self.top - 12, title, "axis")
 
     def line(self, xs: ArrayLike, ys: ArrayLike, css: str, **attributes: Any) -> None:
         """Draw a line through pixels."""
@@ -197,8 +203,9 @@ class Plot:
     def svg(self, key: str, alt: str) -> str:
         """Return the drawing as an SVG element whose alternative text is ``alt``."""
         described = tag("title", escape(alt))
+        box = f"{-self.before} 0 {self.width + self.before} {self.height}"
         return (
-            f'<svg id="{escape(key)}" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(alt)}">'
+            f'<svg id="{escape(key)}" viewBox="{box}" role="img" aria-label="{escape(alt)}">'
             f"{described}{''.join(self.parts)}</svg>"
         )
 

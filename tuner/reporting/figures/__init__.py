@@ -30,6 +30,7 @@ from tuner.reporting.figures.ranking import precision_recall, roc
 from tuner.reporting.figures.reliability import reliability
 from tuner.reporting.figures.sampled import sampled
 from tuner.reporting.figures.scatter import scatter
+from tuner.reporting.figures.tenths import tenths
 from tuner.reporting.figures.timeline import timeline
 from tuner.reporting.figures.validation import validation
 from tuner.reporting.figures.weights import weights
@@ -45,6 +46,7 @@ FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
     COLUMNS: {"dependence": dependence},
     HEADING: {
         "predicted": predicted,
+        "tenths": tenths,
         "confusion": confusion,
         "reliability": reliability,
         "roc": roc,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
 MOST_DOTS = 800
+FAR = 50.0  # times the middle number: with a larger one, positive numbers have logarithmic axes
 
 
 def predicted(report: Report) -> Figure | None:
@@ -26,15 +28,17 @@ def predicted(report: Report) -> Figure | None:
     some = np.linspace(0, len(true) - 1, min(len(true), MOST_DOTS)).astype(int)
     residuals = said - true
     ends = float(min(said.min(), true.min())), float(max(said.max(), true.max()))
+    kind = _kind(true, said)
     across = Plot(width=460, height=340, margins=(34, 14, 44, 70))
-    x, y = across.x_scale(*ends), across.y_scale(*ends)
+    x, y = across.x_scale(*ends, kind), across.y_scale(*ends, kind)
     across.x_axis(x, "true", unit.tick)
     across.y_axis(y, "predicted", unit.tick)
     across.line(x(np.array(ends)), y(np.array(ends)), "diagonal")
     across.dots(x(true[some]), y(said[some]), "dev faint")
     reach = float(np.abs(residuals).max()) or 1.0
     off = Plot(width=460, height=340, margins=(34, 14, 44, 70))
-    x, y = off.x_scale(float(said.min()), max(float(said.max()), float(said.min()) + 1e-9)), off.y_scale(-reach, reach)
+    x = off.x_scale(float(said.min()), max(float(said.max()), float(said.min()) + 1e-9), kind)
+    y = off.y_scale(-reach, reach)
     off.x_axis(x, "predicted", unit.tick)
     off.y_axis(y, "predicted − true", unit.tick)
     off.line((off.left, off.right), (float(y(0.0)),) * 2, "diagonal")
@@ -50,3 +54,8 @@ def predicted(report: Report) -> Figure | None:
         svg=f'<div class="small">{across.svg("predicted", alt)}{off.svg("residuals", "Their residuals")}</div>',
         wide=True,
     )
+
+
+def _kind(true: NDArray[np.float64], said: NDArray[np.float64]) -> str:
+    """Return the scale of the axes: "log" if a few of the numbers, all positive, would hide the others."""
+    return "log" if min(true.min(), said.min()) > 0 and true.max() > FAR * np.median(true) else "linear"

@@ -178,7 +178,7 @@
   const nearest = (dots, svg, event) => {
     const box = svg.getBoundingClientRect();
     const scale = svg.viewBox.baseVal.width / box.width;
-    const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+    const [x, y] = [svg.viewBox.baseVal.x + (event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
     let [best, least] = [-1, (14 * Math.max(scale, 1)) ** 2];
     for (let k = 0; k < dots[0].length; k++) {
       const d = (dots[1][k] - x) ** 2 + (dots[2][k] - y) ** 2;
@@ -233,7 +233,7 @@
     const at = (k) => {
       const box = svg.getBoundingClientRect();
       const scale = box.width / svg.viewBox.baseVal.width;
-      return { clientX: box.left + dots[1][k] * scale, clientY: box.top + dots[2][k] * scale };
+      return { clientX: box.left + (dots[1][k] - svg.viewBox.baseVal.x) * scale, clientY: box.top + dots[2][k] * scale };
     };
     svg.addEventListener("pointermove", (event) => {
       if (pinned) return;

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,68 +84,68 @@ def test_real_losses_are_averaged_over_networks() -> None:
     assert surprise.value(DevLayout((2, 2), 2), halves, Y[:2]) == 2
 
 
-@pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package with two more entries in the one table."""
-    folder = tmp_path_factory.mktemp("extended")
-    package = Path(tuner.__file__).parent
-    shutil.copytree(package, folder / "tuner", ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "tuner" / "metrics.py").open("a", encoding="utf-8") as table:
-        table.write(ADDED)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("name", "layout"),
-    [("rare_error", ""), ("rare_error", "folds = 3\n"), ("surprise", "folds = 3\n"), ("surprise", "seeds = 2\n")],
-    ids=["counts-holdout", "counts-folds", "losses-folds", "losses-seeds"],
-)
-def test_a_new_metric_is_searched_stopped_by_and_reported(
-    name: str, layout: str, extended: Path, tmp_path: Path
-) -> None:
-    """Its value is the mean of the losses that are kept of each dev row; the report tells of it."""
-    text = SMALL_STUDY.replace("[search]\n", f'[search]\nmetric = "{name}"\n')
-    section = "[data]\n" if layout.startswith("folds") else "[training]\n"
-    text = text.replace("[training]\n", f'[training]\nmonitor = "{name}"\n').replace(section, section + layout)
-    (tmp_path / "small.toml").write_text(text, encoding="utf-8")
-    (tmp_path / "small.csv").write_text(small_table(), encoding="utf-8")
-    script = f"""
-import json, numpy as np, tuner
+CASES = {
+    "counts-holdout": ("rare_error", ""),
+    "counts-folds": ("rare_error", "folds = 3\n"),
+    "losses-folds": ("surprise", "folds = 3\n"),
+    "losses-seeds": ("surprise", "seeds = 2\n"),
+}
+"""Metric and lines of the study file."""
+SCRIPT = """
+import json, sys, numpy as np, tuner
 from tuner.metrics import METRICS
 from tuner.reporting.comparing import pair
-study = tuner.search("small.toml", references="none")
-report = study.report()
-record, findings = report.record, report.findings
-best = record.best
-losses = record.dev_layout(best).sets([network.dev_losses for network in best.networks])
-print(json.dumps({{
-    "value": best.value,
-    "mean": float(np.mean([METRICS["{name}"].mean(of, record.dev_y) for of in losses])),
-    "at_best": [float(n.dev_fold_losses[n.best_epoch - 1].sum()) for n in best.networks],
-    "sums": [
-        float(losses @ weights)
-        for losses, weights in zip(
-            [n.dev_losses for n in best.networks],
-            record.dev_layout(best).split(METRICS["{name}"].weighted(np.ones(len(record.dev_y)), record.dev_y)),
-        )
-    ],
-    "kinds": sorted({{str(n.dev_losses.dtype) for n in best.networks}}),
-    "summary": report.summary["best"], "sentences": report.sentences,
-    "repeated": study.train(ensemble=True).repetition.differences,
-    "paired": pair(report, report) is not None,
-    "kept": study.train(on="train+dev").errors["dev"]["value"],
-}}))
+for case in sys.argv[1:]:
+    study = tuner.search(f"{case}.toml", references="none")
+    report = study.report()
+    record, metric = report.record, METRICS[report.record.metric.name]
+    best = record.best
+    losses = record.dev_layout(best).sets([network.dev_losses for network in best.networks])
+    weights = record.dev_layout(best).split(metric.weighted(np.ones(len(record.dev_y)), record.dev_y))
+    print(json.dumps({
+        "value": best.value,
+        "mean": float(np.mean([metric.mean(of, record.dev_y) for of in losses])),
+        "at_best": [float(n.dev_fold_losses[n.best_epoch - 1].sum()) for n in best.networks],
+        "sums": [float(n.dev_losses @ own) for n, own in zip(best.networks, weights)],
+        "kinds": sorted({str(n.dev_losses.dtype) for n in best.networks}),
+        "summary": report.summary["best"], "sentences": report.sentences,
+        "repeated": study.train(ensemble=True).repetition.differences,
+        "paired": pair(report, report) is not None,
+        "kept": study.train(on="train+dev").errors["dev"]["value"],
+    }))
 """
-    run = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(extended)},
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a copy of the package with two more entries in the one table finds, case by case."""
+    folder = tmp_path_factory.mktemp("extended")
+    shutil.copytree(Path(tuner.__file__).parent, folder / "tuner")  # compiled as it is, but for the one table
+    with (folder / "tuner" / "metrics.py").open("a", encoding="utf-8") as table:
+        table.write(ADDED)
+    (folder / "small.csv").write_text(small_table(), encoding="utf-8")
+    for case, (name, layout) in CASES.items():
+        text = SMALL_STUDY.replace('"small"', f'"{case}"').replace("[search]\n", f'[search]\nmetric = "{name}"\n')
+        section = "[data]\n" if layout.startswith("folds") else "[training]\n"
+        text = text.replace("[training]\n", f'[training]\nmonitor = "{name}"\n').replace(section, section + layout)
+        (folder / f"{case}.toml").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *CASES],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return dict(zip(CASES, lines, strict=True))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_new_metric_is_searched_stopped_by_and_reported(case: str, searched: dict[str, Any]) -> None:
+    """Its value is the mean of the losses that are kept of each dev row; the report tells of it."""
+    name, found = CASES[case][0], searched[case]
     assert found["value"] == pytest.approx(found["mean"], rel=1e-5)
     assert found["at_best"] == pytest.approx(found["sums"], rel=1e-5)
     assert found["kinds"] == ["float32"]

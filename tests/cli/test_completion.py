@@ -30,9 +30,9 @@ def test_commands_and_options_are_completed(workplace: Path) -> None:
     assert "--workers" in completed("tuner search --w")
 
 
-def test_studies_are_completed_by_name(small_study: Path, run: Run) -> None:
+def test_studies_are_completed_by_name(small_study: Path, here: Run) -> None:
     """Those defined here, those in the database, and those that are included."""
-    run("search", "small", "--trials", 1, "--name", "small-2")
+    here("search", "small", "--trials", 1, "--name", "small-2")
     assert completed("tuner report sm") == ["small", "small-2"]
     assert completed("tuner search dig") == ["digits"]
 

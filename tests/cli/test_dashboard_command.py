@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import DEADLINE, SMALL_STUDY, Run, small_table
 from tests.reporting.browser import CHROMIUM, Tab, chromium
+from tests.running.conftest import command
 
 pytest.importorskip("optuna_dashboard")
 
@@ -26,7 +27,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "small.toml").write_text(SMALL_STUDY, encoding="utf-8")
     tuner = [sys.executable, "-u", "-m", "tuner"]
     storage = ["--storage", f"sqlite:///{folder}/tuner.db"]
-    subprocess.run([*tuner, "search", folder / "small.toml", "--quiet", *storage], check=True, capture_output=True)
+    assert command("search", folder / "small.toml", "--quiet", "--references", "none", *storage)[0] == 0
     process = subprocess.Popen(
         [*tuner, "dashboard", "--port", "0", "--no-open", *storage], stdout=subprocess.PIPE, text=True
     )
@@ -84,18 +85,18 @@ def test_a_browser_lists_our_trials(address: str, tmp_path: Path) -> None:
             assert f"Trial {number}" in shown
 
 
-def test_a_port_that_is_taken_is_refused(address: str, small_study: Path, run: Run) -> None:
+def test_a_port_that_is_taken_is_refused(address: str, small_study: Path, here: Run) -> None:
     """In one line, with the option to change."""
     port = address.rpartition(":")[2]
-    run("search", "small", "--trials", 1, "--quiet")
-    result = run("dashboard", "--port", port, "--no-open")
+    here("search", "small", "--trials", 1, "--quiet")
+    result = here("dashboard", "--port", port, "--no-open")
     assert result.returncode == 2
     assert f"--port {port}" in result.stderr
 
 
-def test_without_a_database_there_is_nothing_to_show(workplace: Path, run: Run) -> None:
+def test_without_a_database_there_is_nothing_to_show(workplace: Path, here: Run) -> None:
     """One line, and no file is made."""
-    result = run("dashboard", "--no-open", "--port", "0")
+    result = here("dashboard", "--no-open", "--port", "0")
     assert result.returncode == 2
     assert "tuner search STUDY" in result.stderr
     assert list(workplace.iterdir()) == []

@@ -16,14 +16,6 @@ from tuner.analysis import wilson
 from tuner.modeling import Model, load_model
 
 
-@pytest.fixture
-def trained(place: Path, model_bytes: bytes) -> Path:
-    """The folder of the searched studies, with the model of "mixed" in it."""
-    (place / "models").mkdir()
-    (place / "models" / "mixed.tuner").write_bytes(model_bytes)
-    return place
-
-
 def test_train_writes_the_model_and_says_what_it_is(trained: Path, here: Run) -> None:
     """The study's name, database and data, what was trained, whose errors, and what it replaces."""
     result = here("train", "mixed")

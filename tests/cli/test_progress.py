@@ -85,7 +85,7 @@ class Terminal:
 
 def test_a_terminal_shows_a_bar_and_then_the_verdict(small_study: Path) -> None:
     """Trials, best error and gap while it runs; table, verdict and the page's command at the end."""
-    terminal = Terminal("search", "small")
+    terminal = Terminal("search", "small", "--references", "none")
     assert terminal.wait() == 0
     parts = (
         "4/4",
@@ -100,30 +100,31 @@ def test_a_terminal_shows_a_bar_and_then_the_verdict(small_study: Path) -> None:
         assert part in terminal.shown, part
 
 
-def test_control_c_puts_the_trial_back_and_says_how_to_go_on(small_study: Path, run: Run) -> None:
+def test_control_c_puts_the_trial_back_and_says_how_to_go_on(small_study: Path, here: Run) -> None:
     """Exit status 130, no trial left running, and a command that does exactly the rest."""
-    terminal = Terminal("search", "small", "--trials", "400")
+    terminal = Terminal("search", "small", "--trials", "400", "--references", "none")
     terminal.read_until(r"[1-9]\d*/400")
     terminal.press(b"\x03")
     assert terminal.wait() == 130
-    found = re.search(r"Continue with: tuner search small --trials (\d+)", terminal.shown)
+    shown = " ".join(terminal.shown.split())
+    found = re.search(r"Continue with: tuner search small --trials (\d+) --references none", shown)
     assert found
-    line = json.loads(run("studies", "--json").stdout)["studies"][0]
+    line = json.loads(here("studies", "--json").stdout)["studies"][0]
     assert line["running"] == 0
     assert line["complete"] + line["pruned"] == 400 - int(found[1])
 
 
-def test_quiet_prints_the_result_alone(small_study: Path, run: Run) -> None:
+def test_quiet_prints_the_result_alone(small_study: Path, here: Run) -> None:
     """The first line and the best trial: no progress, no verdict."""
-    result = run("search", "small", "--quiet")
+    result = here("search", "small", "--quiet")
     assert result.stderr == ""
     assert "best: trial" in result.stdout
     assert "avoidable bias" not in result.stdout
 
 
-def test_verbose_json_logs_tell_every_trial(small_study: Path, run: Run) -> None:
+def test_verbose_json_logs_tell_every_trial(small_study: Path, here: Run) -> None:
     """Every line on stderr is an object with time and event; stdout stays for people."""
-    result = run("search", "small", "--verbose", "--log-format", "json")
+    result = here("search", "small", "--verbose", "--log-format", "json")
     lines = [json.loads(line) for line in result.stderr.splitlines()]
     assert [line["event"] for line in lines] == ["started", *["trial"] * 4, "ended"]
     assert sorted(line["number"] for line in lines[1:-1]) == [0, 1, 2, 3]
@@ -132,9 +133,9 @@ def test_verbose_json_logs_tell_every_trial(small_study: Path, run: Run) -> None
     assert "avoidable bias" in result.stdout
 
 
-def test_a_log_format_that_there_is_not_is_refused(small_study: Path, run: Run) -> None:
+def test_a_log_format_that_there_is_not_is_refused(small_study: Path, here: Run) -> None:
     """By the option's name, before anything is made."""
-    result = run("search", "small", "--log-format", "xml")
+    result = here("search", "small", "--log-format", "xml")
     assert result.returncode == 2
     assert "--log-format: expected text or json, got 'xml'" in result.stderr
     assert not (small_study.parent / "tuner.db").exists()
@@ -165,7 +166,7 @@ def test_a_narrow_line_says_what_matters_most(width: int, text: str) -> None:
 def test_the_count_of_trials_is_whole_at_80_columns(small_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever there is to say, the bar gives way, not the count."""
     monkeypatch.setenv("COLUMNS", "80")
-    terminal = Terminal("search", "small", "--trials", "30")
+    terminal = Terminal("search", "small", "--trials", "30", "--references", "none")
     assert terminal.wait() == 0
     drawn = [
         line for line in re.split(r"[\r\n]+", terminal.shown) if "best dev error" in line and "dev − train" in line

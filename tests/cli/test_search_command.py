@@ -52,9 +52,9 @@ def test_a_finished_study_is_left_alone(small_study: Path, here: Run) -> None:
     assert trial_numbers(small_study.parent / "tuner.db") == [0, 1, 2, 3]
 
 
-def test_json_is_one_object_with_the_keys_of_the_plan(small_study: Path, run: Run) -> None:
+def test_json_is_one_object_with_the_keys_of_the_plan(small_study: Path, here: Run) -> None:
     """``--json`` prints one object on stdout, and nothing else there."""
-    result = run("search", "small", "--json")
+    result = here("search", "small", "--json")
     found = json.loads(result.stdout)
     assert list(found) == ["study", "storage", "seconds", "run", "trials", "hold", "failures", "best"]
     assert found["study"] == "small"
@@ -74,7 +74,7 @@ def test_trials_adds_exactly_so_many(small_study: Path, here: Run) -> None:
 
 def test_two_workers_share_the_budget(small_study: Path, run: Run) -> None:
     """Two processes make the budget's trials, each number once."""
-    result = run("search", "small", "--workers", 2, "--total", 12)
+    result = run("search", "small", "--workers", 2, "--total", 12, "--references", "none")
     assert result.returncode == 0, result.stderr
     assert trial_numbers(small_study.parent / "tuner.db") == list(range(12))
 

@@ -17,23 +17,23 @@ from tuner.cli import main
 from tuner.cli.printing import wrapped
 
 COMMANDS = [
-    ("data", "small"),
+    ("data", "mixed"),
     ("doctor",),
-    ("trials", "small"),
-    ("check", "small"),
+    ("trials", "mixed"),
+    ("check", "mixed"),
     ("studies",),
-    ("evaluate", "models/small.tuner"),
-    ("train", "small"),
-    ("train", "small", "--one-se", "--trial", "0"),
-    ("search", "small", "--quiet"),
+    ("evaluate", "models/mixed.tuner"),
+    ("train", "mixed"),
+    ("train", "mixed", "--one-se", "--trial", "0"),
+    ("search", "mixed", "--quiet"),
     ("search", "nowhere"),
-    ("report", "small"),
-    ("report", "small", "--baseline", "0"),
-    ("enqueue", "small", "alpha=0.05"),
-    ("enqueue", "small", "learning_rate=0.05"),
-    ("submit", "small"),
-    ("learning-curve", "small", "--sizes", "2", "--seeds", "2"),
-    ("refine", "small", "--baseline", "0", "--output", "studies/next.toml"),
+    ("report", "mixed"),
+    ("report", "mixed", "--baseline", "0"),
+    ("enqueue", "mixed", "alpha=0.05"),
+    ("enqueue", "mixed", "learning_rate=0.05"),
+    ("submit", "mixed"),
+    ("learning-curve", "mixed", "--sizes", "2", "--seeds", "2"),
+    ("refine", "mixed", "--baseline", "0", "--output", "studies/next.toml"),
 ]
 
 
@@ -66,13 +66,11 @@ def words(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_no_word_is_broken(arguments: tuple[str, ...], small_study: Path, here: Run) -> None:
+def test_no_word_is_broken(arguments: tuple[str, ...], trained: Path, here: Run) -> None:
     """At every width the words are those of the output into a pipe, and no line but a command's is too long."""
-    here("search", "small", "--quiet")
-    here("train", "small")
     piped = here(*arguments)
     whole = words(piped.stdout + piped.stderr) | words("not shown: --csv prints all columns replaced") | columns(here)
-    for width in (60, 80, 100, 140):
+    for width in (60, 80, 140):
         Path("studies/next.toml").unlink(missing_ok=True)
         text = shown(width, *arguments)
         assert words(text) <= whole, width
@@ -83,19 +81,18 @@ def test_no_word_is_broken(arguments: tuple[str, ...], small_study: Path, here: 
 
 def columns(here: Run) -> set[str]:
     """The columns of the table of trials."""
-    return set(here("trials", "small", "--csv").stdout.partition("\n")[0].split(","))
+    return set(here("trials", "mixed", "--csv").stdout.partition("\n")[0].split(","))
 
 
-def test_trials_in_a_narrow_terminal_are_the_columns_that_fit(small_study: Path, here: Run) -> None:
+def test_trials_in_a_narrow_terminal_are_the_columns_that_fit(place: Path, here: Run) -> None:
     """Numbers, states and errors come first; the others are named, and a pipe gets all."""
-    here("search", "small", "--quiet")
-    narrow = shown(60, "trials", "small")
+    narrow = shown(60, "trials", "mixed")
     table = [line for line in narrow.splitlines() if re.match(r" *(number|\d+) ", line)]
     assert len(table) == 5
     assert max(map(len, table)) <= 60
     assert table[0].split()[:5] == ["number", "state", "value", "dev_error", "train_error"]
     assert "not shown: " in narrow
-    assert "not shown" not in here("trials", "small").stdout
+    assert "not shown" not in here("trials", "mixed").stdout
 
 
 @pytest.mark.parametrize(

@@ -35,29 +35,30 @@ def shown(n_trials: int, running: list[RunningTrial], *, large: bool = False) ->
     return out.getvalue()
 
 
-def test_a_pipe_gets_one_frame(small_study: Path, run: Run) -> None:
+def test_a_pipe_gets_one_frame(small_study: Path, here: Run) -> None:
     """Progress, curve, verdict and gaps; nothing is written."""
-    run("search", "small", "--quiet")
+    here("search", "small", "--quiet")
     before = {path.name: path.stat().st_mtime for path in small_study.parent.glob("*.db")}
-    result = run("watch", "small")
+    result = here("watch", "small")
     assert result.returncode == 0, result.stderr
     for part in ("small: 4 of 4 trials", "lowest dev error so far", "variance", "0 running"):
         assert part in result.stdout
     assert {path.name: path.stat().st_mtime for path in small_study.parent.glob("*.db")} == before
 
 
-def test_a_study_that_was_never_searched_is_refused(small_study: Path, run: Run) -> None:
+def test_a_study_that_was_never_searched_is_refused(small_study: Path, here: Run) -> None:
     """With the command that searches it."""
-    result = run("watch", "small")
+    result = here("watch", "small")
     assert result.returncode == 2
     assert "tuner search small" in result.stderr
 
 
-def test_a_terminal_follows_a_search_of_another_process(small_study: Path, run: Run) -> None:
+def test_a_terminal_follows_a_search_of_another_process(small_study: Path) -> None:
     """The worker's process is named while it runs; the picture ends by itself once the study is finished."""
-    text = small_study.read_text(encoding="utf-8").replace("trials = 4", "trials = 200")
+    text = small_study.read_text(encoding="utf-8").replace("trials = 4", "trials = 40")
     small_study.write_text(text, encoding="utf-8")
-    search = subprocess.Popen([sys.executable, "-m", "tuner", "search", "small", "--quiet"], stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "tuner", "search", "small", "--quiet", "--references", "none"]
+    search = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     hold_in_a_trial(search)
     terminal = Terminal("watch", "small", "--every", "0.1s")
     terminal.read_until(rf"process {search.pid}")
@@ -65,7 +66,7 @@ def test_a_terminal_follows_a_search_of_another_process(small_study: Path, run: 
     assert terminal.wait() == 0
     assert search.wait(DEADLINE) == 0
     assert re.search(rf"process {search.pid}", terminal.shown)
-    assert "200 of 200 trials" in terminal.shown
+    assert "40 of 40 trials" in terminal.shown
 
 
 def hold_in_a_trial(search: subprocess.Popen[bytes]) -> None:
@@ -80,9 +81,9 @@ def hold_in_a_trial(search: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-def test_control_c_ends_watching_and_leaves_the_last_frame(small_study: Path, run: Run) -> None:
+def test_control_c_ends_watching_and_leaves_the_last_frame(small_study: Path, here: Run) -> None:
     """Exit status 0: the study goes on, whoever searches it."""
-    run("search", "small", "--trials", 1, "--quiet")
+    here("search", "small", "--trials", 1, "--quiet")
     terminal = Terminal("watch", "small")
     terminal.read_until("1 of 4 trials")
     terminal.press(b"\x03")

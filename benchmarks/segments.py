@@ -3,8 +3,9 @@
     python -m benchmarks.segments [--searches 400] [--seed 0]
 
 Tables of 600 and 2,000 dev rows with 8 columns, four of numbers (cut into fifths and two fifths) and four categories.
-Null: losses that have nothing to do with the columns, wrong rows (10%), heavy-tailed residuals, wrong rows in groups of
-unlike sizes.  Planted: a slice of one column with an error of 25%, or of two with 50%, where it is 10% elsewhere.
+Null: losses that have nothing to do with the columns, wrong rows (10%), heavy-tailed residuals, wrong rows with weights
+that a column decides, wrong rows in groups of unlike sizes.  Planted: a slice of one column with an error of 25%, or of
+two with 50%, where it is 10% elsewhere.
 """
 
 from __future__ import annotations
@@ -46,8 +47,11 @@ def null(kind: str, n: int, seed: int) -> bool:
     """Whether a segment is named where there is none."""
     rng = np.random.default_rng([seed, n, len(kind)])
     members, columns = slices(rng, n)
-    groups = None
-    if kind == "wrong rows":
+    groups = weights = None
+    if kind == "weighted rows":
+        weights = rng.gamma(2.0, size=n) * np.where(members[0] | members[9], 5.0, 1.0)
+        losses = (rng.random(n) < 0.1).astype(float)
+    elif kind == "wrong rows":
         losses = (rng.random(n) < 0.1).astype(float)
     elif kind == "residuals":
         losses = np.abs(rng.standard_t(4, n))
@@ -58,7 +62,7 @@ def null(kind: str, n: int, seed: int) -> bool:
         level = rng.integers(0, 5, groups.max() + 1)[groups]  # a column that each group has one value of
         members = np.concatenate([members, [level == k for k in range(5)]])
         columns = np.append(columns, [8] * 5)
-    return bool(find_segments(losses, members, columns, groups, rng=rng))
+    return bool(find_segments(losses, members, columns, groups, weights, rng=rng))
 
 
 def planted(pair: bool, n: int, seed: int) -> tuple[bool, bool, float]:
@@ -81,7 +85,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     seeds = range(asked.seed, asked.seed + asked.searches)
-    for kind in ("wrong rows", "residuals", "rows in groups"):
+    for kind in ("wrong rows", "residuals", "weighted rows", "rows in groups"):
         for n in (600,) if kind == "rows in groups" else (600, 2000):
             named = np.mean([null(kind, n, seed) for seed in seeds])
             print(f"null, {kind}, {n:,} rows: a segment is named in {named:.1%} of {len(seeds)} searches", flush=True)

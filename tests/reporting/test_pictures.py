@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tuner.cli.errors_command import _lines
 from tuner.reporting.pictures import find_pictures
+from tuner.reporting.wrong_rows import FIXED, WrongRows
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -53,3 +55,14 @@ def test_only_a_square_of_pixels_is_a_picture(names: list[str], highest: float, 
     """Numbered columns of one name, as many as a square has pixels, of integers up to 255."""
     rows = pd.DataFrame([[0.0] * (len(names) - 1) + [highest]], columns=names)
     assert (find_pictures(rows, names, None) is not None) == drawn
+
+
+def test_a_terminal_shows_no_pixels() -> None:
+    """Its rows have what is known of them, and the columns that are no pixels."""
+    names = [f"pixel_{k}" for k in range(16)]
+    frame = pd.DataFrame([["line 2", "a", "b", 0.9, 1.0, "", "north", *range(16)]], columns=[*FIXED, "region", *names])
+    pictures = find_pictures(frame, names, None)
+    assert pictures is not None
+    lines = [*_lines(WrongRows(0, 1, 10, 1, [], None, frame, pictures=pictures), frame, frame)]
+    assert any("suspected  region" in line for line in lines)
+    assert not any("pixel_3" in line for line in lines)

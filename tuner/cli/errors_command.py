@@ -173,6 +173,8 @@ def _lines(wrong: WrongRows, frame: pd.DataFrame, shown: pd.DataFrame) -> Iterat
         if more := len(wrong.confusions) - MOST_CONFUSIONS:
             yield from [f"and {count(more, 'other pair')}"] if more > 0 else []
     if len(shown):
+        pixels = () if wrong.pictures is None else wrong.pictures.columns
+        shown = shown.drop(columns=list(pixels))
         names = [*map(str, shown.columns)]
         cells = [[wrong.text(name, of) for name, of in zip(names, row, strict=True)] for row in shown.to_numpy()]
         yield from ["", *_table([names, *cells], terminal_width(sys.stdout))]

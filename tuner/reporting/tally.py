@@ -14,7 +14,7 @@ import numpy as np
 from tuner.analysis import wilson
 from tuner.errors import UsageError
 from tuner.files import read_small
-from tuner.formatting import count, percent, quoted, some_of
+from tuner.formatting import count, percent, quoted, some_of, span
 from tuner.reporting.files import csv_text
 from tuner.reporting.wrong_rows import WrongRows
 
@@ -41,7 +41,7 @@ class Tag:
 class Tally:
     """The tags of the rows of a file, the most frequent first; ``tagged`` of its rows have any, and are wrong still.
 
-    ``right``: rows that have tags, but that the trial no longer has wrong.
+    ``right``: rows that have tags, but that the trial no longer has wrong, or that are not looked at any more.
     """
 
     file: str
@@ -63,7 +63,7 @@ class Tally:
                 tag.name,
                 f"{tag.rows:,}",
                 percent(tag.share[0]),
-                f"{percent(tag.share[1])}–{percent(tag.share[2])}",
+                span(*tag.share[1:]),
                 unit.gap(tag.ceiling[0]),
                 unit.span(*tag.ceiling[1:]),
             ]
@@ -80,11 +80,8 @@ class Tally:
         """Say which tag would gain most, and at most how much."""
         first = self.tags[0]
         unit = self.wrong.unit
-        other = (
-            f" {count(self.right, 'tagged row')} of the file are right in this trial, and left out."
-            if self.right
-            else ""
-        )
+        why = "right in this trial" if self.wrong.eyeball is None else "right in this trial, or in the black box"
+        other = f" Left out of the file: {count(self.right, 'tagged row')}, {why}." if self.right else ""
         return (
             f"Of {count(self.tagged, 'tagged row')}, {first.name} is {percent(first.share[0])} of the errors: without "
             f"it the dev error would be {unit.gap(first.ceiling[0])}{unit.of_gaps} lower, and no more.{other}"

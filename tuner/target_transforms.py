@@ -99,6 +99,10 @@ def fit_ratio(counts: Doubles) -> TargetTransform:
     return TargetTransform("ratio", 0.0, BEYOND * float(counts.max()) / mean, width=mean)
 
 
+SKEWED = 1.0
+"""Skewness, without its sign, above which "auto" transforms the target, or a number among the inputs."""
+
+
 def skewness(numbers: Doubles) -> float:
     """Return the skewness of numbers (n,) that are not all equal."""
     apart = numbers - numbers.mean()

@@ -152,6 +152,14 @@ def test_a_form_that_others_wrote_is_checked(change: dict[str, Any], message: st
         Encoding.from_json(plain)
 
 
+def test_auto_takes_quantiles_of_skewed_numbers() -> None:
+    """Where most are small and a few are large; a number that is spread evenly is only normalized."""
+    even, skewed = np.arange(50.0), np.arange(50.0) ** 8
+    for x, form in ((even, "standardize"), (skewed, "quantile")):
+        for own, expected in zip(encoded(x, numeric="auto")[:2], encoded(x, numeric=form)[:2], strict=True):
+            assert np.array_equal(own, expected)
+
+
 @pytest.mark.parametrize("kind", [str, float])
 def test_bins_of_the_target_are_cut_where_it_changes(kind: type) -> None:
     """In the training rows alone, halfway between numbers, of any size; where it never changes there is one bin."""
@@ -171,7 +179,7 @@ def test_bins_of_the_target_are_cut_where_it_changes(kind: type) -> None:
 
 def test_rows_without_weight_cut_no_bins() -> None:
     """A row counts for a bin what it counts for in the cost."""
-    target = Target(np.repeat([0, 1, 0], 20), np.repeat([1.0, 1e-9, 1.0], 20))
+    target = Target(np.repeat([0, 1, 0], 20), np.arange(60), weights=np.repeat([1.0, 1e-9, 1.0], 20))
     assert fit_target_bins(np.arange(60.0), target).n_inputs == 1
 
 

@@ -26,6 +26,9 @@ from tuner.data import DataSettings
         ({"image": [28]}, "at least 2 items"),
         ({"delimiter": ";;"}, "at most 1 character"),
         ({"columns": {"a": "number"}}, "Input should be 'numeric'"),
+        ({"columns": {"a": {"order": ["S", "M", "S"]}}}, "duplicate category 'S'"),
+        ({"columns": {"a": {"order": ["S"]}}}, "at least 2 items"),
+        ({"columns": {"a": {"kind": "categorical", "order": ["S", "M"]}}}, 'expected kind = "numeric" beside it'),
     ],
 )
 def test_refused_settings(keys: dict[str, Any], message: str) -> None:

@@ -16,7 +16,7 @@ from tests.modeling.conftest import mixed_rows
 from tuner.data import ENCODERS
 from tuner.data.number_forms import NumberForm
 from tuner.errors import UsageError
-from tuner.modeling import Model, export_onnx, onnx_inputs
+from tuner.modeling import Model, evaluate, export_onnx, onnx_inputs
 from tuner.modeling.archive import unpack
 from tuner.modeling.metadata import NumbersMetadata
 from tuner.modeling.onnx_graph import GRAPHS
@@ -140,6 +140,21 @@ def test_forms_of_numbers(form: str, workplace: Path) -> None:
     model = tuner.search(frame, target="class", trials=1, definition=settings).train()
     frame.loc[:4, "length"] = [1e60, -1e60, 40, np.nan, 0]
     check(model, workplace / "m.onnx", frame)
+
+
+def test_categories_as_numbers(workplace: Path) -> None:
+    """Those in an order are numbers of the graph, their places; means of the target are made of categories.
+
+    The train error is that of the inputs that the network was trained on.
+    """
+    frame = mixed_rows(120, seed=7)
+    columns = {"color": "target_encoded", "sold": {"order": ["yes", "no"]}}
+    study = tuner.search(frame, target="class", trials=1, definition={"data": {"columns": columns}})
+    model = study.train()
+    check(model, workplace / "m.onnx", rows())
+    assert onnx_inputs(model, frame)["numbers"][:3, 2].tolist() == (frame["sold"][:3] == "no").tolist()
+    [measured] = [one for one in evaluate(model, study._dataset) if one.name == "train"]
+    assert measured.error.value == model.metadata.errors["train"].value
 
 
 def test_numbers_alone_and_whole_number_classes(workplace: Path) -> None:

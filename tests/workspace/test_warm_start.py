@@ -57,6 +57,16 @@ def test_the_best_trials_that_fit_run_first_and_all_are_known(edit: Edit) -> Non
     assert [alpha for _, alpha, _ in new] == fitting[:4]
 
 
+def test_trials_of_a_form_for_all_have_chosen_it(edit: Edit) -> None:
+    """A study whose trials choose the form of numbers begins with those of a study in which [data] has it."""
+    edit({"[data]": '[data]\nnumeric = "robust"'})
+    search()
+    edit({"[space]": '[space]\nnumeric = { choice = ["quantile", "robust"] }'})
+    study = opened(name="small-2", from_study="small")
+    run_search(study, SearchRequest(trials=1))
+    assert read_record("small-2").trials[0].params["numeric"] == "robust"
+
+
 def test_the_same_trials_have_the_same_values(edit: Edit) -> None:
     """The old values count where metric and dev examples are the same, and only there."""
     database = edit({"trials = 4": "trials = 8"})

@@ -141,7 +141,7 @@ def missing_numbers(column: FittedColumn, missing: Sequence[str]) -> list[float]
     if column.date_format is not None:
         seconds = seconds_of(missing, column.date_format)
         return sorted(set(seconds[~np.isnan(seconds)].tolist()))
-    if column.words is not None or column.encoder.reads is Reads.SECONDS:
+    if column.words is not None or column.order or column.encoder.reads is Reads.SECONDS:
         return []
     return sorted({float(cell) for cell in missing if looks_numeric(cell) and math.isfinite(float(cell))})
 

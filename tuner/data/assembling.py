@@ -108,9 +108,13 @@ class Assembly:
 
     def target_of(self, selection: Selection) -> Target:
         """Return what rows are to predict: class indices, or numbers as networks are given them; and their weights."""
-        y, weights = self.y[selection.table][selection.rows], self.weights.get(selection.table)
+        table, rows = selection.table, selection.rows
+        y, weights = self.y[table][rows], self.weights.get(table)
         return Target(
-            y if self.class_names else self.unit.standardized(y), None if weights is None else weights[selection.rows]
+            y=y if self.class_names else self.unit.standardized(y),
+            units=self.groups[table].codes[rows] if self.groups else rows,
+            class_names=self.class_names,
+            weights=None if weights is None else weights[rows],
         )
 
     @property

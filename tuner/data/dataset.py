@@ -210,7 +210,7 @@ def chosen_task(dataset: Dataset) -> list[str]:
     return []
 
 
-READING = ("kind", "date_format", "words", "notation")
+READING = ("kind", "date_format", "words", "notation", "order")
 """The keys of a column's encoding that say how its cells are read."""
 
 
@@ -232,7 +232,8 @@ def read_differently(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def _read_as(column: dict[str, Any]) -> str:
-    how = column.get("date_format") or ("numbers in text" if column.get("notation") else "")
+    in_text = "an order" if column.get("order") else "numbers in text" if column.get("notation") else ""
+    how = column.get("date_format") or in_text
     return f"{column['kind']} ({how})" if how else str(column["kind"])
 
 

@@ -8,6 +8,7 @@ A column becomes one or more features:
 - boolean: 0 or 1, missing cells likewise;
 - categorical: one flag per category with enough training rows; rarer and unseen categories share one (without it
   they are all zeros); missing is a separate category;
+- target_encoded: the mean target of the category's training rows (``target_means.py``);
 - date: the time, and sine and cosine of its position in the year, week and day, if they vary, normalized.
 
 Flags stay 0 and 1: divided by σ, flags of rare categories would be the largest inputs.  (Measured on adult with four
@@ -39,6 +40,7 @@ from pydantic_core import PydanticKnownError
 from tuner.data.dates import CLOCKS, CYCLES, DATE_FORMATS, DAY, FIRST_TIME, PARTS, date_parts
 from tuner.data.notation import Notation
 from tuner.data.number_forms import (
+    AUTO,
     STANDARDIZE,
     TARGET_BINS,
     ChosenForm,
@@ -48,12 +50,14 @@ from tuner.data.number_forms import (
     fit_form,
     fit_target_bins,
 )
-from tuner.formatting import quoted
+from tuner.data.target_means import FittedMeans, fit_means
+from tuner.formatting import count, quoted
+from tuner.target_transforms import SKEWED, skewness
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-LATER_KEYS = frozenset({"notation", "of", "note", "keep", "form"})
+LATER_KEYS = frozenset({"notation", "of", "note", "keep", "form", "order", "means"})
 """Keys of encodings that version 1 had not."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -103,7 +107,8 @@ class Column:
     """A column: its kind, the reason, and how to read it (a date's format, a boolean's words, a number's notation).
 
     ``of``: the column of the file whose cells it flags as limits of detection, if it is not one of the file's own;
-    its second word is that limit's sign.  ``note``: what a person should know of how it is read.
+    its second word is that limit's sign.  ``note``: what a person should know of how it is read.  ``order``: its
+    categories, which are read as the numbers 0, 1, 2, ...
     """
 
     name: str
@@ -115,6 +120,7 @@ class Column:
     notation: Notation | None = None
     of: str = ""
     note: str = ""
+    order: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -124,7 +130,7 @@ class Column:
     @property
     def reading(self) -> tuple[object, ...]:
         """Whatever decides how its cells are read."""
-        return self.name, self.kind, self.date_format, self.words, self.notation, self.of
+        return self.name, self.kind, self.date_format, self.words, self.notation, self.of, self.order
 
     @property
     def encoder(self) -> Encoder[Any]:
@@ -150,6 +156,7 @@ class FittedColumn(Column):
     fill: Finite | None = None
     features: tuple[Feature, ...] = ()
     form: FittedForm | None = None
+    means: FittedMeans | None = None
 
     def __post_init__(self) -> None:
         parts = {feature.part for feature in self.features}
@@ -166,6 +173,9 @@ class FittedColumn(Column):
                 f"column {quoted(self.name)}: expected {self.form.n_inputs} inputs of {self.form.name}, "
                 f"got {len(self.formed)}"
             )
+
+        if len(self.features if self.kind == "target_encoded" else ()) != (self.means.n_inputs if self.means else 0):
+            raise ValueError(f"column {quoted(self.name)}: expected an input for each mean of the target")
 
     @model_serializer(mode="wrap")
     def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -306,7 +316,7 @@ class NumberEncoder(Encoder[NumberColumn]):
 
     def __init__(self, reads: Reads) -> None:
         self.reads = reads
-        self.settings = ("fill", "indicator") if reads is Reads.BOOLEANS else ("fill", "indicator", "numeric")
+        self.settings = ("fill", "indicator") if reads is Reads.BOOLEANS else ("fill", "indicator", "numeric", "order")
 
     def fit(
         self, column: FittedColumn, cells: NumberColumn, rows: Ints, chosen: ColumnSettings, target: Target
@@ -337,13 +347,18 @@ class NumberEncoder(Encoder[NumberColumn]):
         """Describe the values."""
         if self.reads is Reads.BOOLEANS:
             return "0 or 1"
-        return "normalized" if column.form is None else column.form.shown
+        form = "normalized" if column.form is None else column.form.shown
+        return f"place from {quoted(column.order[0])} to {quoted(column.order[-1])}, {form}" if column.order else form
 
 
 def _in_form(column: FittedColumn, name: ChosenForm, values: NDArray[Any], fill: float, target: Target) -> FittedColumn:
     """Return the column with inputs in a form that is fitted on the values, NaN where missing."""
     numbers = values.astype(np.float64)
     numbers = np.where(np.isnan(numbers), fill, numbers)
+    if name == AUTO:
+        if abs(skewness(numbers)) <= SKEWED:
+            return column
+        name = "quantile"
     form, mean, scale = (fit_target_bins(numbers, target), 0.0, 1.0) if name == TARGET_BINS else fit_form(name, numbers)
     inputs = [Feature(VALUE, mean, divisor(scale))]
     if form.name == "piecewise_linear":
@@ -400,6 +415,33 @@ class CategoryEncoder(Encoder[TextColumn]):
         others = {RARE: "rare ones combined", MISSING: "missing separate"}
         levels = f"one-hot, {parts.count(LEVEL)} categories"
         return ", ".join([levels, *(text for part, text in others.items() if part in parts)])
+
+
+class TargetEncoder(Encoder[TextColumn]):
+    """Means of the target; ``encoding`` writes them into X, of training rows those of other folds."""
+
+    reads = Reads.TEXT
+    parts = (VALUE,)
+    settings = ("rare",)
+
+    def fit(
+        self, column: FittedColumn, cells: TextColumn, rows: Ints, chosen: ColumnSettings, target: Target
+    ) -> FittedColumn:
+        """Return an input for the second of two classes, for each of more, or for a number."""
+        means = fit_means(cells.levels, cells.codes[rows], target, chosen.rare)
+        if means is None:
+            return replace(column, why="the target is the same for all of its categories")
+        several = target.class_names or tuple(map(str, range(1, means.n_inputs + 1)))
+        names = several if means.n_inputs > 1 else ("",)
+        return replace(column, means=means, features=tuple(flag(VALUE, name) for name in names))
+
+    def feature_name(self, column: str, feature: Feature) -> str:
+        """Name an input: zip (target mean), zip (target mean of good)."""
+        return f"{column} (target mean{f' of {feature.level}' if feature.level else ''})"
+
+    def shown(self, column: FittedColumn, parts: list[str]) -> str:
+        """Describe the means."""
+        return f"mean of the target, {count(len(column.means.levels) if column.means else 0, 'category', 'categories')}"
 
 
 class ValueEncoder(Encoder[Doubles]):
@@ -482,6 +524,7 @@ ENCODERS: dict[str, Encoder[Any]] = {
     "numeric": NumberEncoder(Reads.NUMBERS),
     "boolean": NumberEncoder(Reads.BOOLEANS),
     "categorical": CategoryEncoder(),
+    "target_encoded": TargetEncoder(),
     "date": DateEncoder(),
     "drop": Encoder(),
 }
@@ -514,8 +557,12 @@ class ColumnSettings(BaseModel):
     """Whether missing cells have their own flag; by default if the training rows have any."""
     numeric: NumericForm | None = None
     """The form in which numbers are inputs, if not that of [data] numeric."""
+    order: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    """Its categories from the lowest to the highest, which are inputs as the numbers 0, 1, 2, ...; the column is
+    numeric."""
     rare: Annotated[int, Field(ge=1)] | None = None
-    """Training rows a category needs for its own flag; by default rows / 200, at least 2 and at most 10."""
+    """Training rows a category needs for its own flag, by default rows / 200, at least 2 and at most 10; or for its own
+    mean of the target, by default 2."""
 
     @field_validator("format")
     @classmethod
@@ -524,7 +571,18 @@ class ColumnSettings(BaseModel):
             raise ValueError('expected kind = "date" beside it')
         return value
 
+    @field_validator("order")
+    @classmethod
+    def _only_numbers_have_an_order(cls, order: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if order is not None and info.data.get("kind") not in (None, "numeric"):
+            raise ValueError('expected kind = "numeric" beside it, or none')
+        if order is not None and len(set(order)) < len(order):
+            raise ValueError(f"duplicate category {max(order, key=order.count)!r}")
+        return order
+
     @property
     def reads(self) -> Reads | None:
         """How the cells are read; None to detect it."""
+        if self.order is not None:
+            return Reads.TEXT
         return None if self.kind is None else ENCODERS[self.kind].reads

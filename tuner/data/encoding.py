@@ -62,11 +62,11 @@ def _zeros(_: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 class Encoding:
     """A fitted encoding: ``transform`` makes a network's input of raw rows, ``to_json``/``from_json`` keep it.
 
-    ``version``: 2 if it has what readers of version 1 would ignore, a notation of numbers or ``keep``; 3 if it has what
-    readers of version 2 would ignore, forms of numbers.
+    ``version``: 2 if it has what readers of version 1 would ignore, a notation of numbers or ``keep``; 3 with forms of
+    numbers, and 4 with an order or means of the target, which those of version 2 and 3 do not know.
     """
 
-    version: Literal[1, 2, 3] = 1
+    version: Literal[1, 2, 3, 4] = 1
     columns: tuple[FittedColumn, ...]
     n_features: Annotated[int, Field(ge=1)]
     source_columns: tuple[str, ...]
@@ -127,7 +127,9 @@ class Encoding:
         """The columns whose cells must be read as text."""
         text = {Reads.TEXT, Reads.SECONDS}
         return frozenset(
-            column.source for column in self.columns if column.encoder.reads in text or column.words or column.notation
+            column.source
+            for column in self.columns
+            if column.encoder.reads in text or column.words or column.notation or column.order
         )
 
     def reads_as(self, columns: Mapping[str, Column]) -> bool:
@@ -295,7 +297,9 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
     ]
 
 
-def _version(columns: tuple[FittedColumn, ...], settings: DataSettings) -> Literal[1, 2, 3]:
+def _version(columns: tuple[FittedColumn, ...], settings: DataSettings) -> Literal[1, 2, 3, 4]:
+    if any(column.order or column.means for column in columns):
+        return 4
     if any(column.form for column in columns):
         return 3
     return 2 if settings.keep or any(column.notation for column in columns) else 1
@@ -309,9 +313,12 @@ def _reasons(columns: tuple[FittedColumn, ...]) -> str:
 # --- applying ---------------------------------------------------------------------------------------------------------
 
 
-def encode(encoding: Encoding, typed: TypedTable, rows: Ints, zeros: Zeros = _zeros) -> Inputs:
+def encode(
+    encoding: Encoding, typed: TypedTable, rows: Ints, zeros: Zeros = _zeros, folds: Ints | None = None
+) -> Inputs:
     """Encode the given rows of a table, into arrays that ``zeros`` provides.
 
+    ``folds`` (len(rows),): those of ``folds_of``, if they are rows that the encoding was fitted on.
     Without categories the numbers have a column of ones beside them, so that a network trains on them without a copy.
     """
     n, shape = len(rows), _Shape.of(encoding)
@@ -334,6 +341,9 @@ def encode(encoding: Encoding, typed: TypedTable, rows: Ints, zeros: Zeros = _ze
         column = fitted[name]
         if name in shape.flagged:
             flags[:, shape.flagged.index(name)] = column.encoder.flags(column, cells, rows, encoding.n_features)
+        elif column.means is not None:
+            text = typed.text[name]
+            X[:, slice_or_places(column.features)] = column.means.of(text.levels, text.codes[rows], folds)
         elif column.features:
             column.encoder.encode(column, cells, rows, X)
     return Inputs(X, places, flags, encoding.n_features)

@@ -28,7 +28,7 @@ from tuner.data.notation import LIMIT_NAMES, Notation, detect_notation, example_
 from tuner.data.settings import DataSettings
 from tuner.data.tables import BOOLEAN_WORDS, RawTable, as_text, level_numbers, nearest, toml_key
 from tuner.errors import DataError
-from tuner.formatting import quoted
+from tuner.formatting import quoted, some_of
 
 Ints = NDArray[np.int64]
 
@@ -76,6 +76,8 @@ def _unheeded(column: Column, given: ColumnSettings) -> Iterator[str]:
 
 
 def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> Column:
+    if chosen.order is not None:
+        return _in_order(table, name, rows, chosen.order)
     if chosen.kind is not None:
         return _as_chosen(table, name, rows, chosen.kind, chosen)
     if name in table.booleans:
@@ -87,6 +89,17 @@ def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> C
     if COUNTER_NAME.fullmatch(name) and _counts_rows(table.number(name)):
         return Column(name, "drop", "counts the rows")
     return Column(name, "numeric", _lost_digits(table, name, rows), note=_names_a_row(name, table.number(name)))
+
+
+def _in_order(table: RawTable, name: str, rows: Ints, order: tuple[str, ...]) -> Column:
+    text = as_text(table, name)
+    seen = seen_levels(text, counts_of(text, rows))[0]
+    if unknown := next((level for level in seen if level not in order), None):
+        raise DataError(
+            f"{table.raw.where}, column {quoted(name)}: expected one of {some_of(order)} (its order in "
+            f"[data.columns]), got {quoted(unknown)}. Add it there, or to missing in [data]"
+        )
+    return Column(name, "numeric", "set in [data.columns]", overruled=True, order=order)
 
 
 def _names_a_row(name: str, values: NDArray[np.generic]) -> str:

@@ -7,7 +7,8 @@ the shares h_k(x) = clip((x − t_k) / (t_{k+1} − t_k), 0, 1) of them.
 - robust: z / √(1 + (z/3)²) with z = (x − median) / (q₇₅ − q₂₅), within ±3 (RealMLP: Holzmüller et al. 2024);
 - quantile: the normal quantile of the share of rows below x, linear between knots;
 - piecewise_linear: every h_k, an input for each bin of about as many rows (Gorishniy et al. 2022);
-- target_bins: the same with the bins of a small decision tree, which cuts where the target changes (the same).
+- target_bins: the same with the bins of a small decision tree, which cuts where the target changes (the same);
+- auto: quantile for a skewed number; otherwise it is normalized.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ Doubles = NDArray[np.float64]
 NumberForm = Literal["robust", "quantile", "piecewise_linear"]
 STANDARDIZE: Literal["standardize"] = "standardize"
 TARGET_BINS: Literal["target_bins"] = "target_bins"
-ChosenForm = NumberForm | Literal["target_bins"]
-NumericForm = ChosenForm | Literal["standardize"]
+AUTO: Literal["auto"] = "auto"
+ChosenForm = Literal[NumberForm, "target_bins", "auto"]
+NumericForm = Literal["standardize", ChosenForm]
 """What a definition may say: one of these, or itself normalized."""
-FORMS: tuple[NumericForm, ...] = (STANDARDIZE, *get_args(NumberForm), TARGET_BINS)
+FORMS: tuple[NumericForm, ...] = get_args(NumericForm)
 
 ROBUST_LIMIT = 3.0
 HUGE = 1e100
@@ -48,9 +50,14 @@ FARTHEST = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the training rows (n,) are to predict: classes as integers, or numbers, and the rows' weights, if any."""
+    """What the training rows (n,) are to predict: indices of ``class_names``, or without these numbers.
+
+    ``units``: each row's number in the file, or that of its group.  ``weights``: None if all are alike.
+    """
 
     y: NDArray[Any]
+    units: NDArray[np.int64]
+    class_names: tuple[str, ...] = ()
     weights: Doubles | None = None
 
 

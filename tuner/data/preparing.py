@@ -23,6 +23,7 @@ from tuner.data.encoding import INPUTS, Encoding, Zeros, bytes_of_a_row, chunks,
 from tuner.data.reading import RowReader
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
+from tuner.data.target_means import folds_of
 from tuner.inputs import Inputs
 
 FACTS = TypeAdapter(DatasetFacts)
@@ -48,8 +49,12 @@ def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> st
 
 def encode_selection(assembly: Assembly, encoding: Encoding, name: str, selection: Selection, zeros: Zeros) -> Table:
     """Encode a selection's rows into arrays that ``zeros`` provides."""
-    inputs = encode(encoding, assembly.tables[selection.table], selection.rows, partial(_named, zeros, name))
     target = assembly.target_of(selection)
+    is_fitted = (
+        selection.table == "source" and name != "train_dev" and name.startswith(("train", "outside_test", "all"))
+    )
+    folds = folds_of(target.units) if is_fitted else None
+    inputs = encode(encoding, assembly.tables[selection.table], selection.rows, partial(_named, zeros, name), folds)
     y, rows = _filled(zeros, f"{name}.y", target.y), _filled(zeros, f"{name}.rows", selection.rows)
     weights = None if target.weights is None else _filled(zeros, f"{name}.weights", target.weights)
     return Table(inputs, y, rows, weights)

@@ -171,7 +171,7 @@ def without_stand_ins(numbers: Numbers, missing: frozenset[str]) -> Numbers:
 def typed_table(table: RawTable, columns: Mapping[str, Column]) -> TypedTable:
     """Read every column as its kind; a cell that cannot be read is refused with its place."""
     refuse_infinite(table)
-    native = [name for name in table.numbers.names if columns[name].encoder.in_blocks]
+    native = [name for name in table.numbers.names if columns[name].encoder.in_blocks and not columns[name].order]
     blocks = [_native_block(table, native)] if native else []
     numeric = set(native)
     parsed: dict[str, Doubles] = {}
@@ -232,7 +232,7 @@ def _spread(column: TextColumn, values: Doubles, missing: float = np.nan) -> Dou
 
 def _refuse_or_note(table: RawTable, column: Column, unread: NDArray[np.bool_], what: str, notices: list[str]) -> None:
     """Refuse cells that are not of the column's kind; if the definition sets the kind, they count as missing."""
-    text = table.text[column.name]
+    text = as_text(table, column.name)
     is_value = np.array([level not in MISSING for level in text.levels], dtype=bool)  # [data] keep makes others levels
     unread = unread & is_value
     rows = np.flatnonzero((text.codes >= 0) & np.append(unread, False)[text.codes])
@@ -260,7 +260,17 @@ def _limit_flags(table: RawTable, column: Column) -> Doubles:
     return _spread(text, np.array([float(limit_of(level) == sign) for level in text.levels]), missing=0.0)
 
 
+def _places(table: RawTable, column: Column, notices: list[str]) -> Doubles:
+    """Return the place of each cell in the column's order."""
+    text, place = as_text(table, column.name), {level: float(k) for k, level in enumerate(column.order)}
+    values = np.array([place.get(level, np.nan) for level in text.levels], dtype=np.float64)
+    _refuse_or_note(table, column, np.isnan(values), "category of its order", notices)
+    return _spread(text, values)
+
+
 def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doubles:
+    if column.order:
+        return _places(table, column, notices)
     if column.name in table.moments:
         return table.moments[column.name]
     if column.name in table.numbers.names:

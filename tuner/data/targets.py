@@ -19,12 +19,11 @@ from tuner.data.sources.raw import Raw
 from tuner.data.tables import LARGEST, level_numbers, nearest, no_column, text_column, text_of
 from tuner.errors import DataError
 from tuner.formatting import count, join, quoted, shorten, some_of
-from tuner.target_transforms import TargetTransform, fit_log, fit_quantile, fit_ratio, skewness
+from tuner.target_transforms import SKEWED, TargetTransform, fit_log, fit_quantile, fit_ratio, skewness
 from tuner.units import Unit, are_to_predict
 
 Ints = NDArray[np.int64]
 
-SKEWED = 1.0  # skewness, without its sign, above which "auto" transforms the target
 BINS = 10  # of the numbers to predict: rows are drawn from each in its share
 AS_NUMBERS = '--task regression (task = "regression" in [network]) predicts it as a number'
 AS_CLASSES = '--task classification (task = "classification" in [network]) predicts it as classes'

@@ -496,10 +496,27 @@ def _date_parts(nodes: _Nodes, seconds: str) -> dict[str, str]:
 
 def _category(nodes: _Nodes, column: FittedColumn, place: int) -> Iterator[Piece]:
     """One flag for each known category, one for the others, one for missing cells, as far as the encoding has them."""
-    slots = {feature.level: k for k, feature in enumerate(column.features) if feature.part == "level"}
+    levels = {feature.level: k for k, feature in enumerate(column.features) if feature.part == "level"}
     shared = {feature.part: k for k, feature in enumerate(column.features) if feature.part != "level"}
     none = len(column.features)
-    slots |= {text: shared.get("missing", none) for text in nodes.missing if text not in slots}
+    others, missing = (shared.get(part, none) for part in ("rare", "missing"))
+    flags = _of_category(nodes, place, levels, others, missing, np.eye(none + 1, none))
+    yield flags, [feature.position for feature in column.features]
+
+
+def _target_means(nodes: _Nodes, column: FittedColumn, place: int) -> Iterator[Piece]:
+    """The means of the target of each known category, of the others and of missing cells."""
+    assert column.means is not None
+    levels = {level: k for k, level in enumerate(column.means.levels)}
+    means = _of_category(nodes, place, levels, len(levels), len(levels) + 1, np.array(column.means.values[-1]))
+    yield means, [feature.position for feature in column.features]
+
+
+def _of_category(
+    nodes: _Nodes, place: int, slots: dict[str, int], others: int, missing: int, table: NDArray[np.float64]
+) -> str:
+    """The rows of a table (slots, n_inputs) that categories have."""
+    slots = slots | {text: missing for text in nodes.missing if text not in slots}
     text = nodes.add("Gather", CATEGORIES, nodes.constant(place, np.int64), axis=1)
     slot = nodes.add(
         "LabelEncoder",
@@ -507,15 +524,15 @@ def _category(nodes: _Nodes, column: FittedColumn, place: int) -> Iterator[Piece
         domain="ai.onnx.ml",
         keys_strings=list(slots),
         values_int64s=list(slots.values()),
-        default_int64=shared.get("rare", none),
+        default_int64=others,
     )
-    flags = nodes.add("Gather", nodes.constant(np.eye(none + 1, none), np.float32), slot, axis=0)
-    yield flags, [feature.position for feature in column.features]
+    return nodes.add("Gather", nodes.constant(table, np.float32), slot, axis=0)
 
 
 GRAPHS: dict[str, Callable[[_Nodes, FittedColumn, int], Iterator[Piece]]] = {
     "date": partial(_by_part, _date_parts),
     "categorical": _category,
+    "target_encoded": _target_means,
 }
 """Kind of column -> what makes its features, in the graph, of its place among the inputs' numbers or categories.
 

@@ -41,9 +41,11 @@ def offers_from(
         return Begun(old_name, len(offers), is_imported=True), offers
     is_comparable = same_meaning(old.identity, identity)
     space = definition.searched_space
-    defaults = definition.trainer_kind.defaults
     offers = []
     old_definition = parse_definition(old.definition, f"study {old_name!r} in {database.name}")
+    defaults = definition.trainer_kind.defaults
+    if defaults and old_definition.data.numeric is not None:
+        defaults["numeric"] = old_definition.data.numeric
     for number, values, value in read_points(database, old.study_id):
         require_hyperparameters(database, old_name, number, old_definition.misfit(values))
         point = defaults | values

@@ -37,7 +37,15 @@ SHARES = (0.0, 0.02, 0.05, 0.1)
 def letters() -> Table:
     """26 overlapping classes by 16 columns of integers from 0 to 15."""
     X, y = make_classification(
-        10_000, 16, n_informative=13, n_redundant=3, n_classes=26, n_clusters_per_class=1, class_sep=2, random_state=0
+        10_000,
+        16,
+        n_informative=13,
+        n_redundant=3,
+        n_classes=26,
+        n_clusters_per_class=1,
+        class_sep=2,
+        flip_y=0,
+        random_state=0,
     )
     ranks = pd.DataFrame(X).rank(pct=True)
     return (ranks * 15.999).astype(int).rename(columns=str), y

@@ -62,6 +62,17 @@ def test_slices_of_few_or_most_rows_are_not_compared() -> None:
     assert find_segments(np.ones(400), members, np.arange(2), rng=rng) == []
 
 
+def test_the_rest_is_searched_by_its_own_chance() -> None:
+    """What a second segment needs is that of the rows that are left, whose fewer errors vary more in small slices."""
+    rng = np.random.default_rng(1)
+    members, columns = made(rng, n=1500)
+    bad = [members[2], members[5] & ~members[2]]
+    losses = rng.random(1500) < np.select(bad, [0.8, 0.2], 0.02)
+    first, second, *_ = find_segments(losses, members, columns, rng=rng)
+    assert (first.slices, second.slices) == ((2,), (5,))
+    assert second.needed > first.needed
+
+
 def test_weights_count_as_rows() -> None:
     """Heavy rows are no segment by their weight alone; what is wrong among few heavy rows is one, and not without."""
     rng = np.random.default_rng(2)

@@ -125,6 +125,10 @@ def test_rows_count_by_their_weights(workplace: Path) -> None:
     document = json.loads(command("errors", "weighted.toml", "--tally", "tags.csv", "--json")[1])
     best = json.loads(command("report", "weighted.toml", "--json")[1])["best"]
     named, eyeball = document["segments"]["named"], document["eyeball"]
+    wrong = tuner.load_study("weighted.toml").report().wrong_rows
+    assert wrong is not None
+    assert wrong.segments is not None
+    assert set(wrong.segments.frame["dev_error.value"]) >= {one["dev_error"]["value"] for one in named}
     assert sum(one["dev_error"]["value"] * one["share_of_rows"] for one in named) == pytest.approx(best["dev_error"])
     train = [
         one["train_error"]["value"] * one["train_rows"] * {"north": 1, "south": 4}[one["segment"][9:]] for one in named
@@ -195,7 +199,7 @@ def test_the_report_shows_tags(place: Path) -> None:
     (tag,) = json.loads(summary)["wrong_rows"]["tally"]["tags"]
     tally = tuner.load_study("mixed").report(tally="tags.csv").tally
     assert tally is not None
-    assert tag["share"]["low"] == tally.tags[0].share[1] < 1
+    assert tag["share"]["low"] == tally.tags[0].share[1] == tally.frame["share.low"].item() < 1
     for arguments, message in (
         (("mixed", "--tally", "gone.csv"), "gone.csv: no such file; tuner errors mixed --tally gone.csv writes it"),
         (("mixed", "folded", "--tally", "tags.csv"), "--tally: expected one study, got a comparison"),

@@ -40,6 +40,8 @@ def test_dev_rows_are_told_from_training_rows_by_what_moved() -> None:
     assert {name for name, _ in found.told.falls} == {"age", "job"}
     assert {test.column for test, _ in found.tests} == {"age", "job"}
     assert found.rows == (700, 700)
+    assert found.frame["column"].tolist() == list(found.columns)
+    assert found.frame["distribution"].max() == found.tests[0][0].size
     assert find_mismatch(made(people(700))) is None
     same = pd.concat([people(300, seed=k).assign(part=part) for k, part in enumerate(("train", "dev"))])
     alike = find_mismatch(made(same, split_column="part"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from tuner.data.data_checks import (
 from tuner.data.dataset import Dataset
 from tuner.data.loading import assembly_of, reader_of
 from tuner.outcomes import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OTHER = "the other study"
 
@@ -61,6 +65,16 @@ class Mismatch:
     told: Separation
     tests: tuple[tuple[Tested, float], ...]
     classes: tuple[str, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per column: ``column``, ``auc_fall``, ``distribution`` and ``missingness``; NaN for what is small."""
+        import pandas as pd
+
+        falls, sizes = dict(self.told.falls), {(test.kind, test.column): test.size for test, _ in self.tests}
+        kinds = ("distribution", "missingness")
+        rows = [[name, falls.get(name), *(sizes.get((kind, name)) for kind in kinds)] for name in self.columns]
+        return pd.DataFrame(rows, columns=["column", "auc_fall", *kinds])
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from tuner.metrics import ERROR
 from tuner.outcomes import Level
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.units import SHARE, Unit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SEED = 0  # of the permutations: a report is the same each time
 FEWEST = 20  # rows of a named segment whose variance is judged
@@ -120,6 +123,13 @@ class Segments:
             for one in _once([*self.higher, *self.named])
             if one.variance is not None and one.train is not None and one.variance.level is Level.HIGH
         ]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per segment of the table: what ``to_dict`` says of each, as ``dev_error.value`` and so on."""
+        import pandas as pd
+
+        return pd.json_normalize([one.to_dict() for one in _once([*self.higher, *self.named])])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from tuner.files import read_small
 from tuner.formatting import count, percent, quoted, some_of, span
 from tuner.reporting.files import csv_text
 from tuner.reporting.wrong_rows import WrongRows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS = 100
 TAG, PLACE = "tag", "place"
@@ -69,6 +72,13 @@ class Tally:
             ]
             for tag in self.tags
         ]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per tag: ``tag``, ``rows``, ``share.value`` and its ends, ``ceiling.value`` and its ends."""
+        import pandas as pd
+
+        return pd.json_normalize(self.to_dict()["tags"])
 
     @property
     def footnote(self) -> str:

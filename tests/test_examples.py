@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tuner
-from tests.conftest import Run
+from tests.running.conftest import command
 from tuner.reporting import Report
 
 HERE = Path(__file__).parents[1]
@@ -23,40 +23,40 @@ def examples(workplace: Path) -> Path:
     return workplace / "examples"
 
 
-def test_the_scikit_learn_example_is_searched(examples: Path, run: Run) -> None:
+def test_the_scikit_learn_example_is_searched(examples: Path) -> None:
     """K nearest neighbors are right on most digits, and the report says who trained them."""
-    result = run("search", "--references", "none", "examples/sklearn-digits.toml", "--trials", 3)
-    assert (result.returncode, "trained by sklearn_trainer:fit" in result.stdout) == (0, True), result.stderr
+    status, output, errors = command("search", "--references", "none", "examples/sklearn-digits.toml", "--trials", 3)
+    assert (status, "trained by sklearn_trainer:fit" in output) == (0, True), errors
     best = tuner.load_study("examples/sklearn-digits.toml").report().best
     assert best is not None
     assert best.value is not None
     assert best.value < 0.06
 
 
-def test_the_lightgbm_example_is_searched(examples: Path, run: Run) -> None:
+def test_the_lightgbm_example_is_searched(examples: Path) -> None:
     """Boosted trees beat the majority class, and their costs are known."""
     pytest.importorskip("lightgbm")
-    result = run("search", "--references", "none", "examples/lightgbm-churn.toml", "--trials", 2)
-    assert result.returncode == 0, result.stderr
+    status, _, errors = command("search", "--references", "none", "examples/lightgbm-churn.toml", "--trials", 2)
+    assert status == 0, errors
     trials = tuner.load_study("examples/lightgbm-churn.toml").trials()
     assert trials["dev_error"].max() < 0.25
     assert trials["dev_cost"].notna().all()
 
 
-def test_the_example_of_numbers_is_searched(examples: Path, run: Run) -> None:
+def test_the_example_of_numbers_is_searched(examples: Path) -> None:
     """Random forests are nearer than the mean, whose RMSE is 77."""
-    result = run("search", "--references", "none", "examples/forest-diabetes.toml", "--trials", 1)
-    assert result.returncode == 0, result.stderr
+    status, _, errors = command("search", "--references", "none", "examples/forest-diabetes.toml", "--trials", 1)
+    assert status == 0, errors
     assert tuner.load_study("examples/forest-diabetes.toml").trials()["dev_error"].max() < 65
 
 
 @pytest.mark.slow
-def test_the_convolutional_example_is_searched(examples: Path, run: Run) -> None:
+def test_the_convolutional_example_is_searched(examples: Path) -> None:
     """It reports its epochs, and knows its costs."""
     pytest.importorskip("torch")
     shorter(examples / "torch-cnn.toml", {"max_epochs = 30": "max_epochs = 6"})
-    result = run("search", "--references", "none", "examples/torch-cnn.toml", "--trials", 2)
-    assert result.returncode == 0, result.stderr
+    status, _, errors = command("search", "--references", "none", "examples/torch-cnn.toml", "--trials", 2)
+    assert status == 0, errors
     study = tuner.load_study("examples/torch-cnn.toml")
     assert study.trials()["dev_error"].min() < 0.2
     assert study.trials()["dev_cost"].notna().all()
@@ -64,12 +64,12 @@ def test_the_convolutional_example_is_searched(examples: Path, run: Run) -> None
 
 
 @pytest.mark.slow
-def test_the_pytorch_example_is_searched(examples: Path, run: Run) -> None:
+def test_the_pytorch_example_is_searched(examples: Path) -> None:
     """A network of PyTorch's reports its epochs."""
     pytest.importorskip("torch")
     shorter(examples / "torch-digits.toml", {"max_epochs = 100": "max_epochs = 4"})
-    result = run("search", "--references", "none", "examples/torch-digits.toml", "--trials", 2)
-    assert result.returncode == 0, result.stderr
+    status, _, errors = command("search", "--references", "none", "examples/torch-digits.toml", "--trials", 2)
+    assert status == 0, errors
     report = tuner.load_study("examples/torch-digits.toml").report()
     assert report.epochs["dev_error"].between(0, 1).all()
     assert len(report.epochs) == 8

@@ -99,7 +99,7 @@ def test_ctrl_c_keeps_what_is_finished(small_study: Path, here: Run, curve: Star
         text = text.replace(old, new)
     small_study.write_text(text.replace("trials = 4", "trials = 1"), encoding="utf-8")
     here("search", "small")
-    process = curve("small", "--seeds", "16")
+    process = curve("small", "--seeds", "8")
     wait_for(lambda: len(rows(sizes=True)) >= 1)
     process.send_signal(signal.SIGINT)
     assert process.wait(DEADLINE) == 130

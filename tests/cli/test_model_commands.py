@@ -47,28 +47,28 @@ def test_train_prints_one_json_object(trained: Path, here: Run) -> None:
     assert found["errors"]["dev"]["of"].startswith("the networks of the folds, each on rows it did not see")
 
 
-def test_the_ensemble_of_folds_is_written_predicts_and_gives_way_to_a_single_network(place: Path, run: Run) -> None:
-    """In processes: train, predict as the model does, and the same command with --single or --trial replaces it."""
+def test_the_ensemble_of_folds_is_written_predicts_and_gives_way_to_a_single_network(place: Path, here: Run) -> None:
+    """Train, predict as the model does, and the same command with --single or --trial replaces it."""
     mixed_rows(30, seed=3).to_csv("rows.csv", index=False)
-    first = run("train", "folded")
+    first = here("train", "folded")
     assert first.returncode == 0, first.stderr
     assert "model: 3 networks of trial" in first.stdout
     assert "their ensemble is usually somewhat better" in first.stdout
-    predicted = run("predict", "models/folded.tuner", "rows.csv")
+    predicted = here("predict", "models/folded.tuner", "rows.csv")
     assert predicted.returncode == 0, predicted.stderr
     expected = load_model("models/folded.tuner").predict(pd.read_csv("rows.csv"))
     assert predicted.stdout.split()[1:] == expected.tolist()
-    single = run("train", "folded", "--single")
+    single = here("train", "folded", "--single")
     assert single.returncode == 0, single.stderr
     assert "model: one network with trial" in single.stdout
     assert f"(replaced a model of trial {load_model('models/folded.tuner').metadata.trial})" in single.stdout
     same = Path("models/folded.tuner").read_bytes()
-    assert run("train", "folded", "--on", "train+dev").returncode == 0
+    assert here("train", "folded", "--on", "train+dev").returncode == 0
     assert Path("models/folded.tuner").read_bytes() == same
-    other = run("train", "folded", "--trial", "0", "--output", "models/folded.tuner")
+    other = here("train", "folded", "--trial", "0", "--output", "models/folded.tuner")
     assert other.returncode == 2
     assert "--force" in other.stderr
-    assert run("train", "folded", "--trial", "0", "--output", "models/folded.tuner", "--force").returncode == 0
+    assert here("train", "folded", "--trial", "0", "--output", "models/folded.tuner", "--force").returncode == 0
     assert load_model("models/folded.tuner").metadata.trial == 0
 
 

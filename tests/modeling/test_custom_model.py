@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,23 +66,35 @@ fit = tuner.sklearn_trainer(DecisionTreeClassifier)
 """
 
 
+FOLDS = STUDY.replace('target = "kind"', 'target = "kind"\nfolds = 3').replace('"own"', '"folds"')
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two studies that were searched, one with three folds; their trainer lies beside them."""
+    folder = tmp_path_factory.mktemp("original")
+    studies = folder / "studies"
+    studies.mkdir()
+    (studies / "small.csv").write_text(small_table(), encoding="utf-8")
+    (folder / f"{NAME.partition(':')[0]}.py").write_text(TRAINER, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("TUNER_STORAGE", raising=False)
+        for name, text in (("own", STUDY), ("folds", FOLDS)):
+            (studies / f"{name}.toml").write_text(text, encoding="utf-8")
+            assert command("search", name, "--quiet", "--references", "none")[0] == 0
+    return folder
+
+
 @pytest.fixture
-def searched(workplace: Path) -> Path:
-    """A study that was searched; its trainer lies beside it."""
-    folder = workplace / "studies"
-    folder.mkdir()
-    (folder / "small.csv").write_text(small_table(), encoding="utf-8")
-    (folder / "own.toml").write_text(STUDY, encoding="utf-8")
-    (workplace / f"{NAME.partition(':')[0]}.py").write_text(TRAINER, encoding="utf-8")
-    assert command("search", "own", "--quiet")[0] == 0
-    return workplace
+def searched(original: Path, workplace: Path) -> Path:
+    """The current folder, with a copy of the studies and the trainer in it."""
+    return Path(shutil.copytree(original, workplace, dirs_exist_ok=True))
 
 
 @pytest.mark.parametrize("folds", [False, True])
 def test_a_learning_curve_is_measured(searched: Path, folds: bool) -> None:
     """On subsets of the training rows; the whole set gives the errors of the trial, which draws nothing at random."""
-    if folds:
-        add_folds(searched)
     study = tuner.load_study("folds" if folds else "own")
     points = study.learning_curve(seeds=2, sizes=2).points
     assert [point.n_train for point in points] == ([20, 80] if folds else [20, 90])
@@ -95,13 +108,6 @@ def test_a_learning_curve_ends_with_the_function(searched: Path) -> None:
     path.write_text(TRAINER.replace("    X, y =", "    assert len(data.train) > 50\n    X, y ="), encoding="utf-8")
     status, _, errors = command("learning-curve", "own")
     assert (status, errors.splitlines()[-1].count("AssertionError")) == (2, 1), errors
-
-
-def add_folds(folder: Path) -> None:
-    """A study of the same name with three folds."""
-    text = STUDY.replace('target = "kind"', 'target = "kind"\nfolds = 3').replace('"own"', '"folds"')
-    (folder / "studies" / "folds.toml").write_text(text, encoding="utf-8")
-    assert command("search", "folds", "--quiet")[0] == 0
 
 
 def test_a_trial_is_trained_again_and_used(searched: Path) -> None:
@@ -129,7 +135,7 @@ def test_a_model_that_predicts_classes_alone_has_no_log_loss(searched: Path) -> 
     """Nothing is made up from its classes: null in JSON, and a dash and a sentence for people."""
     trainer = searched / f"{NAME.partition(':')[0]}.py"
     trainer.write_text(TRAINER.replace("def predict_proba", "def _near") + AS_CLASSES, encoding="utf-8")
-    assert command("search", "own", "--name", "classes", "--quiet")[0] == 0
+    assert command("search", "own", "--name", "classes", "--quiet", "--references", "none")[0] == 0
     assert command("train", "classes", "--allow-trainer", NAME)[0] == 0
     status, out, _ = command("evaluate", "models/classes.tuner", "--allow-trainer", NAME, "--json")
     assert status == 0
@@ -145,7 +151,6 @@ def test_a_model_that_predicts_classes_alone_has_no_log_loss(searched: Path) -> 
 @pytest.mark.parametrize("options", [{}, {"single": True}, {"on": "all"}])
 def test_a_calibration_is_kept_and_used(options: dict[str, Any], searched: Path) -> None:
     """Of the networks of folds, asked where they were not trained, or of one on all rows."""
-    add_folds(searched)
     study, rows = tuner.load_study("folds"), pd.read_csv(searched / "studies" / "small.csv")
     model = study.train(calibrate="temperature", **options)
     assert model.metadata.decision is not None
@@ -159,7 +164,6 @@ def test_a_calibration_is_kept_and_used(options: dict[str, Any], searched: Path)
 
 def test_the_networks_of_folds_are_kept_and_averaged(searched: Path) -> None:
     """Each row is evaluated by the network that did not see it."""
-    add_folds(searched)
     model = tuner.load_study("folds").train()
     assert [path.name for path in sorted(model.save("folds.tuner").iterdir())] == ["0", "1", "2", "model.json"]
     status, out, _ = command("evaluate", "folds.tuner", "--allow-trainer", NAME, "--json")
@@ -171,7 +175,6 @@ def test_the_networks_of_folds_are_kept_and_averaged(searched: Path) -> None:
 
 def test_seeds_and_folds_are_kept_as_asked_for(searched: Path) -> None:
     """The spread over seeds; the networks of all of them, of the trial alone, or the first."""
-    add_folds(searched)
     own, folds = tuner.load_study("own"), tuner.load_study("folds")
     models = {
         "seeds": own.train(seeds=2),
@@ -189,7 +192,6 @@ def test_seeds_and_folds_are_kept_as_asked_for(searched: Path) -> None:
 
 def test_a_network_on_all_rows_is_the_trainers(searched: Path) -> None:
     """With --on or, of folds, --single; it has the trial's errors and its own on its training rows."""
-    add_folds(searched)
     own, folds = tuner.load_study("own"), tuner.load_study("folds")
     for study, options, n_rows in (
         (own, {"on": "train+dev"}, 120),
@@ -256,7 +258,7 @@ def test_the_usual_loop_can_be_kept(searched: Path) -> None:
     study = (searched / "studies" / "own.toml").read_text(encoding="utf-8")
     study = study.replace("shrink = { uniform = [0.0, 0.5] }", "max_depth = { choice = [1, 2, 3] }")
     (searched / "studies" / "trees.toml").write_text(study.replace('"own"', '"trees"'), encoding="utf-8")
-    trees = tuner.search("studies/trees.toml")
+    trees = tuner.search("studies/trees.toml", references="none")
     model = trees.train()
     assert model.repetition is not None
     assert model.repetition.is_exact

@@ -93,7 +93,10 @@ def test_folds_may_have_inputs_of_their_own(place: Path) -> None:
     frame["once"] = (np.arange(len(frame)) == 40).astype(float)
     frame["where"] = np.where(np.arange(len(frame)) == 7, "alone", None)
     frame.to_csv("own.csv", index=False)
-    study = tuner.search("own.csv", target="class", trials=3, references="none")
+    text = Path("studies/folded.toml").read_text(encoding="utf-8")
+    text = text.replace('"folded"', '"own"').replace('"mixed.csv"', '"../own.csv"')
+    Path("studies/own.toml").write_text(text, encoding="utf-8")
+    study = tuner.search("own", trials=2, references="none")
     _, dataset = load_study_data(StudyRequest("own"))
     assert len({table.train.inputs.numbers.shape[1] for table in dataset.parts}) > 1
     for options in ({}, {"ensemble_of": 2}):

@@ -22,7 +22,7 @@ from tuner.modeling.archive import unpack
 
 __all__ = ["model_bytes", "searched"]
 
-QUICK = 150
+QUICK = 75
 """Altered files of the quick test."""
 HEADER_SIGNS = (b"(", b"[", b"{", b"'", b"#", b"\n", b"\x00", b"L", b"\\e", b"0L", b"\\x", b"\xff", b"\\N{", b"1_0")
 """What Python's grammar gives a meaning, or warns of."""

@@ -31,7 +31,7 @@ __all__ = ["model_bytes", "place", "searched"]
 
 SEARCH = ("trials", "total", "workers", "timeout", "storage", "name", "from_study", "allow_changed", "allow_trainers")
 SETS = ("dev", "test", "groups", "definition", "trainer")
-QUICK = 150
+QUICK = 75
 """Calls of the quick test."""
 LONGEST = 1000
 """Characters of a message."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from numpy.typing import ArrayLike
 
-from tuner.analysis import SIZES, Baseline, ColumnUse, LearningPoint, learning_points
+from tuner.analysis import SIZES, USUAL_SIZE, Baseline, ColumnUse, LearningPoint, learning_points
 from tuner.arguments import flag, integer, one_of, optional_text, path, text, texts, unexpected
 from tuner.data import Dataset
 from tuner.errors import ArgumentError, UsageError
@@ -20,7 +20,6 @@ from tuner.modeling import (
     ALL,
     SEEDS,
     TRAIN_DEV,
-    USUAL_SIZE,
     DecisionRequest,
     Evaluation,
     FitRequest,

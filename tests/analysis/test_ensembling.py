@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuner.analysis import rechosen_average_error
+from tuner.analysis import average_gain, rechosen_average_error
 
 
 def test_the_choice_of_the_trials_is_allowed_for() -> None:
@@ -45,3 +45,29 @@ def test_the_choice_of_trials_for_numbers_is_allowed_for_too() -> None:
         for _ in range(20)
     ]
     assert np.mean(found) == pytest.approx(0.2, abs=0.01)
+
+
+def test_the_gain_of_an_average_is_that_beside_the_best_trial() -> None:
+    """Three trials are each wrong on another tenth of the rows, their average on none."""
+    y, folds = np.zeros(600, dtype=np.int64), np.arange(600) % 20
+    wrong = np.stack([np.arange(600) // 20 % 10 == k for k in range(3)])  # spread over all folds alike
+    predictions = np.stack([~wrong, wrong], axis=2).astype(np.float32)
+    found = average_gain(predictions, y, folds, 3, rng=np.random.default_rng(0))
+    assert (found.size, found.best, found.average) == (3, pytest.approx(0.1, abs=0.01), 0.0)
+    assert found.standard_error == pytest.approx(np.sqrt(0.1 * 0.9 / 600), rel=0.05)
+    together = average_gain(predictions, y, folds, 3, groups=np.arange(600) // 100, rng=np.random.default_rng(0))
+    assert together.best == found.best
+    assert together.standard_error > 1.5 * found.standard_error  # 20 wrong rows together
+
+
+def test_the_interval_of_a_gain_covers_nothing_where_trials_guess() -> None:
+    """Twenty trials that guess: the average of five is as bad on rows that chose none."""
+    rng = np.random.default_rng(4)
+    y, folds = rng.integers(2, size=400), np.arange(400) % 20
+    covered = 0
+    for _ in range(20):
+        right = rng.random((20, 400))
+        predictions = np.stack([np.where(y, 1 - right, right), np.where(y, right, 1 - right)], axis=2)
+        found = average_gain(predictions, y, folds, 5, rng=rng)
+        covered += abs(found.best - found.average) < 2 * found.standard_error
+    assert covered >= 18

@@ -94,7 +94,7 @@ def test_folds_are_counted_together() -> None:
 )
 def test_the_report_says_whose_the_dev_error_is(options: dict[str, int], whose: str | None) -> None:
     """Of several networks, not of the ensemble that is saved as the model; a single network needs no such note."""
-    notes = [note for note in build_report(make_study(**options)).notes if "ensemble" in note]
+    notes = [note for note in build_report(make_study(**options)).notes if "Their ensemble" in note]
     assert len(notes) == (whose is not None)
     for note in notes:
         assert whose is not None
@@ -108,7 +108,7 @@ def test_the_report_says_that_the_test_error_is_of_the_evaluated_model() -> None
     record = make_study(folds=5)
     assert record.best is not None
     record.test_evaluations.append(make_evaluation(record.best.number))
-    (note,) = [note for note in build_report(record).notes if "ensemble" in note]
+    (note,) = [note for note in build_report(record).notes if "Their ensemble" in note]
     assert "overfitting to dev (test − dev) is larger than shown, by what averaging gains" in note
 
 
@@ -137,7 +137,7 @@ def test_the_summary_has_the_house_plans_keys() -> None:
     summary = build_report(make_study()).summary
     assert list(summary) == [
         *("study", "trials", "failures", "best", "errors", "gaps", "verdict", "undecided", "larger_gap", "actions"),
-        *("material_gap", "metric"),
+        *("ensemble_of_trials", "material_gap", "metric"),
     ]
     assert summary["trials"] == {"complete": 22, "pruned": 2, "failed": 0, "diverged": 0}
     assert list(summary["best"]) == ["number", "dev_error", "train_error", "params", "predictions"]

@@ -78,7 +78,7 @@ from tuner.analysis.effects import (
     diverged_shares,
     hyperparameter_effects,
 )
-from tuner.analysis.ensembling import rechosen_average_error
+from tuner.analysis.ensembling import USUAL_SIZE, AverageGain, average_gain, rechosen_average_error
 from tuner.analysis.expected_best import ExpectedBest, expected_best
 from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparameter_states
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
@@ -129,8 +129,10 @@ __all__ = [
     "LEAST",
     "METHODS",
     "SIZES",
+    "USUAL_SIZE",
     "Z95",
     "Action",
+    "AverageGain",
     "Baseline",
     "BestTrialState",
     "Calibration",
@@ -181,6 +183,7 @@ __all__ = [
     "ThresholdGoal",
     "Uncertainty",
     "Verb",
+    "average_gain",
     "bootstrap_corrected_error",
     "calibration",
     "can_fit",

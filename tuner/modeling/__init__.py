@@ -3,7 +3,7 @@
 from tuner.modeling.columns import can_shuffle, takes_too_long, train_and_measure_columns
 from tuner.modeling.custom_fit import fit_trial
 from tuner.modeling.deciding import DecisionRequest, decide, fit_deciding
-from tuner.modeling.ensembling import USUAL_SIZE, fit_ensemble
+from tuner.modeling.ensembling import fit_ensemble
 from tuner.modeling.evaluating import Evaluation, NumberEvaluation, evaluate, evaluate_file
 from tuner.modeling.fitting import ALL, TRAIN_DEV, FitRequest, fit_model
 from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, measure_learning_curve
@@ -16,7 +16,6 @@ __all__ = [
     "ALL",
     "SEEDS",
     "TRAIN_DEV",
-    "USUAL_SIZE",
     "DecisionRequest",
     "Evaluation",
     "FitRequest",

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.analysis import (
     FOLD_ROWS,
+    USUAL_SIZE,
     NetworkRun,
     epoch_corrected_errors,
     first_stop,
@@ -30,8 +31,6 @@ from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import parse_definition
 from tuner.trial import TrialResult, TrialSettings, data_of_trial, dev_layout, losses_of, wrong_rows
 
-USUAL_SIZE = 10
-"""Trials of an ensemble: in benchmarks/README.md, more lower the error no further."""
 STREAM = 10  # of the study's seed
 MOST_BYTES = 1 << 30
 """Of the trials' predictions of all dev rows, beyond which no more than the ensemble's own are kept."""

@@ -24,12 +24,8 @@ from tuner.metrics import METRICS
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
 
-CORRECTING, EFFECTS, COMPARING, EXPECTED_BEST = (
-    7,
-    8,
-    9,
-    10,
-)  # streams of the study's seed, apart from the search's own draws
+CORRECTING, EFFECTS, COMPARING, EXPECTED_BEST, ENSEMBLE = 7, 8, 9, 10, 12
+"""Streams of the study's seed, apart from the search's own draws."""
 SINGLE_PRECISION = 1e-4  # of sums of losses as they are stored
 
 

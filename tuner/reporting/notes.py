@@ -61,8 +61,10 @@ def data_warnings(record: StudyRecord) -> list[str]:
     return [*sentences, f"Data checks: {count(more, 'more warning')} in report.html."] if more > 0 else sentences
 
 
-def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findings, news: News | None) -> list[str]:
-    """Return all notes that apply, as sentences."""
+def find_notes(
+    record: StudyRecord, definition: StudyDefinition, findings: Findings, news: News | None, of_trials: str = ""
+) -> list[str]:
+    """Return all notes that apply, as sentences; ``of_trials``: on the average of the best trials."""
     notes = [
         "" if news is None else news.sentence(),
         _progress(record),
@@ -77,6 +79,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _uncertainty(record, findings),
         _correction(definition, findings),
         _ensemble(record, definition, findings),
+        of_trials,
         _few_updates(definition, findings),
         layers_sentence(findings.best),
         _zeros(record, definition, findings),

@@ -21,6 +21,7 @@ from tuner.reporting.changes import EarlierReport, change_sentence
 from tuner.reporting.columns import column_rows, columns_dict, columns_sentence, too_good_sentences
 from tuner.reporting.commands import errors_command
 from tuner.reporting.effects import Importances, find_effects, find_importances
+from tuner.reporting.ensemble import EnsembleGain, ensemble_sentence, find_ensemble_gain
 from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_rows, trials_frame
@@ -230,6 +231,11 @@ class Report(Shown):
         return self.wrong_rows.frame
 
     @cached_property
+    def ensemble_gain(self) -> EnsembleGain | None:
+        """What the average of the best trials would gain; None if too few trials' predictions were kept."""
+        return find_ensemble_gain(self.record, self.definition)
+
+    @cached_property
     def learning(self) -> Learning | None:
         """What ``tuner learning-curve`` measured; None if it was not run."""
         return find_learning(self.record, self.findings.diagnosis.material_gap)
@@ -341,7 +347,8 @@ class Report(Shown):
     @cached_property
     def notes(self) -> list[str]:
         """Notes: limits of the dev set, test-set evaluations, an unfinished search."""
-        return find_notes(self.record, self.definition, self.findings, self.news)
+        ensemble = ensemble_sentence(self.ensemble_gain, self.record)
+        return find_notes(self.record, self.definition, self.findings, self.news, ensemble)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -354,6 +361,7 @@ class Report(Shown):
             **self.diagnosis.to_dict(),
             "actions": [action.to_dict() for action in self.actions],
             **({} if self.findings.confirmed is None else {"confirmation": self.findings.confirmed.to_dict()}),
+            **({} if self.ensemble_gain is None else {"ensemble_of_trials": self.ensemble_gain.to_dict()}),
             **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
             **({} if self.label_noise is None else {"wrong_labels": self.label_noise.to_dict()}),
             **({"columns": columns_dict(self.columns, self.record)} if isinstance(self.columns, ColumnUse) else {}),

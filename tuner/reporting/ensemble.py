@@ -1,0 +1,105 @@
+"""What the average of the best trials would gain, before anybody trains it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.analysis import FOLD_ROWS, USUAL_SIZE, Z95, average_gain
+from tuner.commands import command_text
+from tuner.reporting.competition import ENSEMBLE, random_stream
+from tuner.storage import StudyRecord, TrialRecord
+from tuner.study import StudyDefinition
+
+
+@dataclass(frozen=True)
+class EnsembleGain:
+    """By how much the average of the ``size`` best trials has a lower dev error than the best one, with 95% intervals.
+
+    Both are chosen again and scored on other dev rows, ``best`` and ``average`` are their errors; with folds each row
+    is predicted by one network of each trial.
+    """
+
+    size: int
+    best: float
+    average: float
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float:
+        """The gain, in the unit of the errors."""
+        return self.best - self.average
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``summary.json`` has it."""
+        return {
+            "trials": self.size,
+            "best": self.best,
+            "average": self.average,
+            "gain": {"value": self.value, "low": self.low, "high": self.high},
+        }
+
+
+def find_ensemble_gain(record: StudyRecord, definition: StudyDefinition) -> EnsembleGain | None:
+    """Estimate the gain from the kept predictions; None if those of fewer than two trials, or no probabilities, are."""
+    if not definition.trainer_kind.can_train_again:
+        return None
+    judged = sorted(record.judged, key=lambda trial: (trial.value, trial.number))
+    kept = [each for each in (_predictions(record, trial) for trial in judged) if each is not None]
+    if len(kept) < 2:
+        return None
+    unit, size = record.unit, min(USUAL_SIZE, len(kept))
+
+    def losses_of(predictions: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any]:
+        if not unit.is_share:
+            return np.asarray(unit.row_losses(predictions, y))
+        return np.asarray(record.counted_by.losses_of(predictions, y, weights))
+
+    found = average_gain(
+        np.stack(kept),
+        record.dev_y,
+        record.dev_fold,
+        size,
+        weights=record.dev_weights,
+        groups=record.dev_groups,
+        losses_of=losses_of,
+        rng=random_stream(definition, ENSEMBLE),
+    )
+    more = Z95 * found.standard_error * (math.sqrt(FOLD_ROWS) if record.dev_layout(judged[0]).has_folds else 1)
+    best, average = float(unit.error(found.best)), float(unit.error(found.average))
+    # both ends in the unit of the errors, of which squares are the loss
+    low, high = (float(best - unit.error(max(found.average + end, 0.0))) for end in (more, -more))
+    return EnsembleGain(size, best, average, low, high)
+
+
+def _predictions(record: StudyRecord, trial: TrialRecord) -> NDArray[np.float32] | None:
+    """What a trial predicts of the dev rows, (n_dev, n_classes) or (n_dev,), with seeds on average; None if unknown."""
+    if trial.predictions is None:
+        return None
+    n_dev, of = len(record.dev_y), trial.predictions
+    rows = of.probabilities if record.unit.is_share else of.classes
+    if rows is None or (record.unit.is_share and rows.shape[1] != len(record.class_names)):
+        return None
+    return np.asarray(rows.reshape(-1, n_dev, *rows.shape[1:]).mean(axis=0), np.float32)
+
+
+def ensemble_sentence(gain: EnsembleGain | None, record: StudyRecord) -> str:
+    """Say what the average of the best trials would gain, and the command that trains it; empty if it is unknown."""
+    if gain is None:
+        return ""
+    unit, pp = record.unit, record.unit.of_gaps
+    train = command_text("train", *record.words, "--ensemble-of", "auto")
+    change = f"{unit.gap(abs(gain.value))}{pp} {'lower' if gain.value >= 0 else 'higher'} than of the best one"
+    sentence = (
+        f"The dev {record.error_name} of the average of the {gain.size} best trials ({train}) is {change} "
+        f"(95% interval of the gain: {unit.span(gain.low, gain.high)}), by dev rows that chose neither."
+    )
+    best = record.best
+    if best is not None and record.dev_layout(best).has_folds:
+        sentence += " The ensemble of the folds' networks, which tuner train saves, has a part of this gain already."
+    return sentence

@@ -330,6 +330,22 @@ def test_a_regressor_is_a_member_of_a_pipeline() -> None:
     assert len(np.unique(few.predict(X[rows]))) > 2
 
 
+def test_a_regressor_predicts_several_numbers() -> None:
+    """From arrays and frames, (n, k) like y, in its units; the score is the mean R²."""
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    X, y = X[:120], y[:120]
+    several = np.stack([y, 1000 * X["bmi"] + 500], axis=1)
+    definition = {"network": {"hidden": [8]}, "training": {"max_epochs": 12}, "data": {"folds": 2}}
+    regressor = tuner.Regressor(trials=1, random_state=0, definition=definition)
+    for rows in (X, X.to_numpy()):
+        said = regressor.fit(rows, several).predict(rows)
+        assert said.shape == several.shape
+        assert regressor.score(rows, several) == pytest.approx(r2_score(several, said))
+        np.testing.assert_allclose(said.mean(axis=0), several.mean(axis=0), rtol=0.5)
+    with pytest.raises(ValueError, match="different numbers in column 1 of y, got 120 rows of one number"):
+        regressor.fit(X, several * [1, 0])
+
+
 def test_a_regressor_refuses_what_is_no_number() -> None:
     """In one line, as a ValueError."""
     with pytest.raises(ValueError, match="Regressor: expected 2 or more different numbers in y, got 120 rows of one"):

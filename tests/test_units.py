@@ -47,3 +47,25 @@ def test_numbers_are_standardized_and_restored() -> None:
     assert absolute.mean_loss(absolute.error(0.3)) == pytest.approx(0.3)
     assert (absolute.name, absolute.material_gap) == ("MAE", pytest.approx(0.02 * np.abs(numbers - 5).mean()))
     assert unit.span(-1.0, 2.0) == "−1.000 to 2.000"
+
+
+@pytest.mark.parametrize("by_absolute", [False, True])
+def test_a_row_of_several_targets_loses_the_mean_in_their_deviations(by_absolute: bool) -> None:
+    """By hand: residuals of 2 and 40 with deviations of 1 and 20 are 2 and 2, of 0.5 and 0 they are 0.5 and 0."""
+    numbers = np.array([[1.0, 80.0], [3.0, 120.0]])
+    unit = Unit.of_several(["a", "b"], numbers, by_absolute=by_absolute)
+    assert [(target.name, target.scale, target.mean) for target in unit.targets] == [
+        ("a", 1.0, 2.0),
+        ("b", 20.0, 100.0),
+    ]
+    np.testing.assert_array_equal(unit.standardized(numbers), [[-1, -1], [1, 1]])
+    np.testing.assert_array_equal(unit.predicted(unit.standardized(numbers)), numbers)
+    predicted = numbers + np.array([[2, 40], [-0.5, 0]])
+    losses = unit.row_losses(unit.standardized(predicted), unit.standardized(numbers))
+    np.testing.assert_array_equal(losses, unit.missed(predicted - numbers))
+    assert losses[0] == (2 if by_absolute else 4)
+    assert losses.mean() == pytest.approx(1.125 if by_absolute else 2.0625)
+    assert unit.error(losses.mean()) == pytest.approx(1.125 if by_absolute else 2.0625**0.5)
+    assert unit.material_gap == pytest.approx(0.02)
+    assert unit.row_losses(unit.of_training, unit.standardized(numbers)).mean() == 1
+    assert Unit.from_dict(unit.to_dict()) == unit

@@ -94,7 +94,7 @@ class _SearchEstimator(BaseEstimator):  # type: ignore[misc]
     def _checked(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> tuple[Any, Any, Any, Any]:
         """X, y, weights and groups as scikit-learn requires them, without rows of weight 0."""
         X = self._rows(X, y, reset=True)
-        y = column_or_1d(y, warn=True)
+        y = self._column(y)
         check_consistent_length(X, y)
         if sample_weight is None:
             return X, y, None, groups
@@ -104,6 +104,10 @@ class _SearchEstimator(BaseEstimator):  # type: ignore[misc]
             rows if rows is None else _safe_indexing(rows, sample_weight > 0) for rows in every
         )
         return X, y, sample_weight, groups
+
+    def _column(self, y: Any) -> Any:
+        """The classes or numbers to predict, (n,)."""
+        return column_or_1d(y, warn=True)
 
     def _search(self, X: Any, y: NDArray[Any], sample_weight: Any, groups: Any, seed: int, storage: str) -> None:
         with _argument_errors(type(self).__name__):
@@ -164,7 +168,8 @@ class _SearchEstimator(BaseEstimator):  # type: ignore[misc]
         if hasattr(X, "columns") and hasattr(X, "iloc"):
             validate_data(self, X, *y, reset=reset, skip_check_array=True)
             return X
-        validated = validate_data(self, X, *y, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+        several = {"multi_output": True} if y and self.__sklearn_tags__().target_tags.multi_output else {}
+        validated = validate_data(self, X, *y, reset=reset, dtype="numeric", ensure_all_finite="allow-nan", **several)
         return validated[0] if y else validated
 
 
@@ -311,7 +316,8 @@ class Regressor(RegressorMixin, _SearchEstimator):  # type: ignore[misc]
     """A scikit-learn estimator of numbers whose `fit` searches the network's hyperparameters.
 
     All parameters, folds, storage and rows are those of `Classifier`, which has no number to predict.  Trials are
-    compared by their root mean squared error; `score` is R².
+    compared by their root mean squared error; `score` is R².  With y of shape (n, n_targets) one network predicts
+    several numbers: errors are in standard deviations of the targets, and `score` is the mean of their R².
 
     Attributes: `n_features_in_`, `feature_names_in_` (of a DataFrame), `model_` (a `tuner.Model`) and `report_` (a
     `tuner.Report`: bias, variance, what to do next, in the unit of y).
@@ -325,19 +331,32 @@ class Regressor(RegressorMixin, _SearchEstimator):  # type: ignore[misc]
         self._check_parameters()
         with _argument_errors("Regressor"):
             X, y, sample_weight, groups = self._checked(X, y, sample_weight, groups)
-            numbers = _check_y(y, y_numeric=True, estimator=self).astype(np.float64)
+            several = np.asarray(y).ndim > 1
+            numbers = _check_y(y, multi_output=several, y_numeric=True, estimator=self).astype(np.float64)
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        if len(np.unique(numbers)) < 2:
+        alike = np.flatnonzero(numbers.min(axis=0) == numbers.max(axis=0))
+        if len(alike):
             rows = "1 sample" if len(numbers) == 1 else f"{len(numbers)} rows of one number"
-            raise ArgumentError(f"Regressor: expected 2 or more different numbers in y, got {rows}")
+            of = f"column {alike[0]} of y" if several else "y"
+            raise ArgumentError(f"Regressor: expected 2 or more different numbers in {of}, got {rows}")
         self._search_in(X, numbers, sample_weight, groups, seed)
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _column(self, y: Any) -> Any:
+        """The numbers to predict, (n,), or of several targets (n, n_targets)."""
+        shape = np.asarray(y).shape
+        return y if len(shape) == 2 and shape[1] > 1 else column_or_1d(y, warn=True)
 
     def _of_target(self, tables: Mapping[str, Any], column: str) -> tuple[Any, dict[str, Any]]:
         return {**tables, "network": {**tables.get("network", {}), "task": "regression"}}, {}
 
     def predict(self, X: Any) -> NDArray[np.float64]:
-        """The predicted number of each row, (n,)."""
+        """The predicted number of each row, (n,), or of several targets (n, n_targets)."""
         check_is_fitted(self)
         with _argument_errors("Regressor"):
             X = self._rows(X, reset=False)
@@ -372,8 +391,11 @@ def _refuse_missing(y: Any) -> None:
 
 
 def _with_target(X: Any, labels: NDArray[Any]) -> tuple[Any, Any, str]:
-    """The rows and their classes as a study takes them, a DataFrame with one more column or two arrays; its name."""
-    if not hasattr(X, "columns"):
+    """The rows and their classes as a study takes them, a DataFrame with one more column or two arrays; its name.
+
+    Numbers of several targets stay apart.
+    """
+    if not hasattr(X, "columns") or labels.ndim > 1:
         return X, labels, "y"
     target = "class" if labels.dtype.kind == "U" else "y"
     while target in X.columns:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tuner.analysis import Competition, NetworkRun, corrected_dev_error, first_stop
-from tuner.data import Dataset, random_subset
+from tuner.data import Dataset, Table, random_subset
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.nn import Hyperparameters, Stopping
 from tuner.outcomes import StopReason
@@ -132,7 +132,7 @@ def mean(dataset: Dataset) -> float:
     """Always predict the mean of the training rows, by their weights (with folds: of each fold); mean squared error."""
     unit, losses = dataset.unit, []
     for part in dataset.parts:
-        of_train = np.average(unit.restored(part.train.y), weights=part.train.weights)
+        of_train = np.average(unit.restored(part.train.y), axis=0, weights=part.train.weights)
         losses.append(unit.row_losses(unit.standardized(of_train), part.dev.y))
     return _dev_error(dataset, losses)
 
@@ -260,7 +260,7 @@ def _error_of(
             train = part.train.chosen(rows)
             in_errors = train.error_weights if weighs else None
             weighed = {} if in_errors is None else {"sample_weight": in_errors}
-            fitted = model().fit(train.X, train.y, **weighed)
+            fitted = _fit(model, train, weighed)
             starts = range(0, len(part.dev), ROWS_AT_ONCE)
             blocks = [part.dev.chosen(slice(start, start + ROWS_AT_ONCE)).X for start in starts]
             if dataset.unit.loss is None:
@@ -271,6 +271,16 @@ def _error_of(
                 probabilities = _of_all_classes(known, fitted.classes_, dataset)
                 wrong.append(dataset.counted_by.losses_of(probabilities, part.dev.y, part.dev.error_weights))
     return _dev_error(dataset, wrong)
+
+
+def _fit(model: Callable[[], Any], train: Table, weighed: Mapping[str, Any]) -> Any:
+    """Fit a model, or one for each of several targets if it predicts only one number."""
+    from sklearn.multioutput import MultiOutputRegressor
+
+    fitted = model()
+    if train.y.ndim > 1 and not fitted.__sklearn_tags__().target_tags.multi_output:
+        fitted = MultiOutputRegressor(fitted)
+    return fitted.fit(train.X, train.y, **weighed)
 
 
 def _of_all_classes(known: np.ndarray, classes: np.ndarray, dataset: Dataset) -> np.ndarray:

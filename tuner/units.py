@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.formatting import percent, points, span
 from tuner.row_losses import Loss
-from tuner.target_transforms import TargetTransform
+from tuner.target_transforms import Finite, TargetTransform
 
 MANY = 20  # distinct numbers up to which a target of numbers is always taken as classes
 MOST_INTEGERS = 50  # the same, if all are integers
@@ -37,12 +37,34 @@ class Rounding(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class TargetScale:
+    """One of several targets: its column, and the standard deviation and mean of its numbers in training."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+    name: str
+    scale: Finite
+    mean: Finite
+
+    def __post_init__(self) -> None:
+        if not self.scale > 0:
+            raise ValueError(f"expected a scale > 0, got {self.scale:g}")
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of this target alone."""
+        return Unit(scale=self.scale, mean=self.mean)
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """Of classes without ``scale``; otherwise of numbers, with their mean and standard deviation in training.
 
     ``transform``: what the networks predict in place of (number − mean) / scale.  ``absolute``: if errors are mean
     absolute errors, that of predicting the mean in training.  ``loss``: what errors of classes are means of, if they
     are no shares of wrong rows.
+
+    ``targets``: of several numbers, which are (n, n_targets) arrays.  A row's loss is the mean over the targets of the
+    squared or absolute error in that target's standard deviations, the unit of every error: ``scale`` is 1.
     """
 
     scale: float | None = None
@@ -50,15 +72,31 @@ class Unit:
     transform: TargetTransform | None = None
     absolute: float | None = None
     loss: Loss | None = None
+    targets: tuple[TargetScale, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values of a unit of numbers, without what few units have."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        named = {"targets": list(map(asdict, self.targets))} if self.targets else {}
+        document = {key: value for key, value in asdict(self).items() if value is not None and key != "targets"}
+        return document | named
+
+    @classmethod
+    def of_several(cls, names: Sequence[str], numbers: NDArray[np.float64], *, by_absolute: bool = False) -> Unit:
+        """Return the unit of several targets from the numbers (n, n_targets) of the training rows, none all the same.
+
+        ``by_absolute``: whether errors are mean absolute errors.
+        """
+        means, scales = numbers.mean(axis=0), numbers.std(axis=0)
+        absolute = float(np.mean(np.abs(numbers - means) / scales)) if by_absolute else None
+        each = zip(names, scales.tolist(), means.tolist(), strict=True)
+        return cls(scale=1.0, absolute=absolute, targets=tuple(TargetScale(*of) for of in each))
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Unit:
         """Return what ``to_dict`` wrote."""
         transform = document.get("transform")
+        if targets := document.get("targets"):
+            return cls(**{**document, "targets": tuple(TargetScale(**target) for target in targets)})
         if transform is None:
             return cls(**document)
         lists = {key: tuple(transform[key]) for key in ("knots", "values")}
@@ -105,8 +143,35 @@ class Unit:
         """Return lengths on an axis of shares as ones of this unit: 1 is the standard deviation of the numbers."""
         return [self.size * share for share in shares]
 
+    @property
+    def n_targets(self) -> int:
+        """How many numbers are predicted of a row; 1 of classes."""
+        return len(self.targets) or 1
+
+    @property
+    def scales(self) -> NDArray[np.float64]:
+        """The standard deviation of each of several targets, (n_targets,)."""
+        return np.array([target.scale for target in self.targets])
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """The mean of each of several targets, (n_targets,)."""
+        return np.array([target.mean for target in self.targets])
+
+    @property
+    def of_training(self) -> Any:
+        """The mean of the training rows, standardized."""
+        return self.standardized(self.means if self.targets else self.mean)
+
+    @property
+    def of_target(self) -> str:
+        """What errors of numbers are measured in."""
+        return "in standard deviations of the targets" if self.targets else "in the unit of the target"
+
     def standardized(self, numbers: Any) -> Any:
         """Return numbers as the networks predict them."""
+        if self.targets:
+            return (numbers - self.means) / self.scales
         if self.transform is not None:
             return self.transform.of(numbers)
         return (numbers - self.mean) / self.size
@@ -115,6 +180,8 @@ class Unit:
         """Return standardized numbers in their unit, float64."""
         if self.transform is not None:
             return self.transform.undone(standardized)
+        if self.targets:
+            return self.means + self.scales * np.asarray(standardized, dtype=np.float64)
         return self.mean + self.size * np.asarray(standardized, dtype=np.float64)
 
     def predicted(self, standardized: Any) -> Any:
@@ -127,9 +194,17 @@ class Unit:
         """Return which predicted classes are wrong; of standardized numbers the squared or absolute errors."""
         if self.scale is None:
             return predicted != y
+        if self.targets:
+            return np.mean(self.losses_of(predicted - y), axis=-1)
         if self.transform is None:
             return self.losses_of(predicted - y)
         return self.losses_of((self.predicted(predicted) - self.restored(y)) / self.scale)
+
+    def missed(self, residuals: Any) -> Any:
+        """Return the losses (n,) of residuals in the units of the numbers, (n,) or (n, n_targets)."""
+        if self.targets:
+            return np.mean(self.losses_of(residuals / self.scales), axis=-1)
+        return self.losses_of(residuals / self.size)
 
     def losses_of(self, residuals: Any) -> Any:
         """Return the losses of residuals in multiples of the scale."""

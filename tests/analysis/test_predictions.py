@@ -68,6 +68,38 @@ def test_predictions_of_numbers_are_diagnosed_by_their_rmse() -> None:
     assert (found.verdict, found.avoidable_bias.level) == ("high_variance", "low")
 
 
+def test_several_targets_are_diagnosed_in_their_deviations() -> None:
+    """A price in another currency weighs as much; the mean of the targets has an error of about 1."""
+    of_train, said_train, of_dev, said_dev = (np.stack([each, each / 1000], axis=1) for each in prices())
+    alone, found = diagnose_predictions(*prices()), diagnose_predictions(of_train, said_train, of_dev, said_dev)
+    for name in ("train", "dev"):
+        one, both = alone.errors[name], found.errors[name]
+        assert one is not None
+        assert both is not None
+        assert both.value == pytest.approx(one.value / prices()[0].std())
+    assert (found.verdict, found.material_gap) == (alone.verdict, 0.02)
+    assert found.references["mean"] == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"predicted_dev": np.zeros(400)}, r"got shapes \(400, 2\) and \(400,\)"),
+        ({"task": "classification"}, "several targets are numbers to predict"),
+        ({"y_train": np.stack([np.arange(400.0), np.ones(400)], axis=1)}, "different numbers in target 1, got only 1"),
+        ({"predicted_dev": [[0, np.inf]] * 400}, r"got inf at \(0, 1\)"),
+        ({"y_dev": np.zeros((5, 3)), "predicted_dev": np.zeros((5, 3))}, "must have the same targets"),
+        ({"baseline": {"wrong": 1, "of": 2}}, "baseline: expected an RMSE in standard deviations of the targets"),
+    ],
+)
+def test_what_is_no_prediction_of_several_targets_is_refused(change: dict[str, Any], message: str) -> None:
+    """In one line that names the argument, the place and the value."""
+    each = [np.stack([numbers, numbers], axis=1) for numbers in prices()]
+    given = dict(zip(("y_train", "predicted_train", "y_dev", "predicted_dev"), each, strict=True))
+    with pytest.raises(ArgumentError, match=message):
+        diagnose_predictions(**{**given, **change})
+
+
 def test_the_task_decides_what_the_numbers_are() -> None:
     """Grades are classes unless said otherwise; numbers of a file's text are numbers; many integers may be classes."""
     grades, said = [*range(1, 11)] * 10, np.array([*range(1, 11)] * 10) + 0.25

@@ -131,3 +131,61 @@ def test_a_column_that_tells_the_number_is_found(write: Write, load: Load) -> No
     assert kinds["leakage"].columns == ("code",)
     assert "same_rows" in kinds
     assert not any("class" in finding.text or "wrong" in finding.text for finding in findings)
+
+
+def two(n: int = 200) -> pd.DataFrame:
+    """The people, and two numbers of each."""
+    return numbers(n).assign(tall=lambda table: 150 + np.random.default_rng(1).normal(0, 10, len(table)).round(2))
+
+
+def test_several_targets_are_standardized_each_by_itself(write: Write, load: Load) -> None:
+    """By the training rows; named or by their positions; no column of theirs is an input; tenths are in every set."""
+    table = two()
+    write("p.csv", table)
+    dataset = load("p.csv", target=["rich", "tall"], weight="age")
+    part = dataset.parts[0]
+    assert (dataset.target, dataset.n_classes, part.train.y.shape) == (("rich", "tall"), 2, (len(part.train), 2))
+    np.testing.assert_allclose([part.train.y.mean(axis=0), part.train.y.std(axis=0)], [[0, 0], [1, 1]], atol=1e-9)
+    np.testing.assert_allclose(dataset.unit.restored(part.dev.y), table[["rich", "tall"]].to_numpy()[part.dev.rows])
+    assert {"rich", "tall"}.isdisjoint(column.name for column in dataset.columns)
+    assert "tenths of the mean of the standardized targets" in dataset.split_text
+    assert chosen_task(dataset) == ["'rich', 'tall' are predicted as numbers (regression), by one network"]
+    assert load("p.csv", target=[-2, -1]).target == ("rich", "tall")
+    assert load("p.csv", target=["tall"]).target == "tall"
+    assert len(random_subset(part.train, 50, np.random.default_rng(0))) == 50
+
+
+def test_rows_need_every_target(write: Write, load: Load) -> None:
+    """drop_unlabeled leaves out rows without one of them; otherwise the first such row is named."""
+    table = two()
+    table.loc[[3, 5], "rich"], table.loc[5, "tall"] = np.nan, np.nan
+    write("p.csv", table)
+    with pytest.raises(DataError, match=r"line 7, column 'tall': the target is missing; expected a number in"):
+        load("p.csv", target=["tall", "rich"])
+    assert sum(load("p.csv", target=["tall", "rich"], drop_unlabeled=True).sizes.values()) == 198
+
+
+def test_a_column_that_tells_one_of_several_targets_is_named(write: Write, load: Load) -> None:
+    """The checks look at each target alone."""
+    write("p.csv", two(600).assign(inches=lambda table: table["tall"] / 2.54))
+    findings = check_data_quality(load("p.csv", target=["rich", "tall"]))
+    told = {each.columns: each.text for each in findings if each.kind == "leakage"}
+    assert "of the variance of 'tall'" in told["inches",]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": ["rich", "job"]}, "column 'job': the target is .*; expected a number in every row, as several"),
+        ({"target": ["rich", "age"], "weight": "age"}, "weight is the target, 'age'"),
+        ({"target": ["rich", "few"]}, "column 'few': 3 different values, which would be classes, and several targets"),
+        ({"target": ["rich", "same"], "task": "regression"}, "column 'same': all training rows have the number 4"),
+    ],
+)
+def test_what_cannot_be_one_of_several_targets_is_refused(
+    write: Write, load: Load, changes: dict[str, Any], message: str
+) -> None:
+    """In one line that names the column."""
+    write("p.csv", numbers().assign(few=np.arange(200) % 3, same=4))
+    with pytest.raises(DataError, match=message):
+        load("p.csv", **changes)

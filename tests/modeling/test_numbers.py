@@ -9,10 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import PoissonRegressor
-from sklearn.metrics import mean_absolute_error, mean_pinball_loss, r2_score, root_mean_squared_error
+from sklearn.metrics import (
+    mean_absolute_error,
+    mean_pinball_loss,
+    mean_squared_error,
+    r2_score,
+    root_mean_squared_error,
+)
 
 import tuner
-from tuner.errors import DataError
+from tuner.errors import ArgumentError, DataError, DefinitionError
 from tuner.modeling import export_onnx, load_model, onnx_inputs
 from tuner.modeling.evaluating import evaluate_file
 from tuner.modeling.predicting import predictions
@@ -40,7 +46,7 @@ def visits(n: int = 240, seed: int = 0) -> pd.DataFrame:
     )
 
 
-def searched(folder: Path, target: str, **tables: dict[str, Any]) -> tuner.Study:
+def searched(folder: Path, target: Any, **tables: dict[str, Any]) -> tuner.Study:
     """A study of one small network."""
     definition = {**SMALL, **tables}
     for key in SMALL.keys() & tables.keys():
@@ -162,3 +168,65 @@ def test_a_definition_in_python_gets_the_task_that_its_thresholds_are_for() -> N
     completed = complete_definition({"network": {"hidden": [8]}}, made)
     assert completed["network"] == {"task": "regression", "hidden": [8]}
     assert complete_definition({"network": {"task": "classification"}}, made)["network"] == {"task": "classification"}
+
+
+@pytest.mark.parametrize("output", ["linear", "huber", "absolute"])
+def test_several_targets_are_learned_by_every_loss(tmp_path: Path, output: str) -> None:
+    """Columns of a frame, weighted, by RMSE or MAE; a saved model predicts what the evaluation measures."""
+    metric = "absolute_error" if output == "absolute" else "error"
+    study = searched(
+        tmp_path,
+        ["visits", "price"],
+        data={"weight": "counts"},
+        search={"metric": metric},
+        network={"output": output},
+        training={"max_epochs": 20},
+    )
+    report, rows = study.report(), visits(60, seed=3)
+    assert report.diagnosis.material_gap == pytest.approx(0.02, abs=0.01)
+    assert report.diagnosis.references["mean"] > report.diagnosis.errors["dev"].value
+    study.train().save(tmp_path / "m.tuner")
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    model = load_model(tmp_path / "m.tuner").in_double_precision
+    found, true = evaluate_file(model, tmp_path / "new.csv"), rows[["visits", "price"]].to_numpy()
+    assert isinstance(found, tuner.modeling.NumberEvaluation)
+    scales, said = model.metadata.unit.scales, model.predict(rows)
+    measure = mean_absolute_error if metric == "absolute_error" else mean_squared_error
+    whole = measure(true / scales, said / scales, sample_weight=rows["counts"])
+    assert found.error.value == pytest.approx(whole if metric == "absolute_error" else whole**0.5, rel=1e-9)
+    assert report.diagnosis.errors["dev"].value == pytest.approx(study.evaluate(model)["dev"].error.value, rel=1e-5)
+
+
+def test_numbers_of_each_row_are_several_targets(tmp_path: Path) -> None:
+    """An array (n, k), or a table of them, beside arrays or a frame; the study is opened again with the same rows."""
+    rows = visits()
+    X, y = rows[["rate", "counts"]].to_numpy(), rows[["visits", "price"]].to_numpy()
+    storage = f"sqlite:///{tmp_path / 'tuner.db'}"
+    options: dict[str, Any] = {"trials": 1, "storage": storage, "references": "none", "progress": False}
+    definition = {**SMALL, "network": {"hidden": [8], "task": "regression"}}
+    study = tuner.search(X, target=y, definition=definition, name="a", **options)
+    said = study.train().predict(X)
+    assert said.shape == (240, 2)
+    again = tuner.load_study("a", storage=storage, data=X, target=y)
+    np.testing.assert_allclose(again.train().predict(X), said)
+    named = tuner.search(rows[["rate"]], target=rows[["visits", "price"]], definition=definition, name="b", **options)
+    assert [target.name for target in named.train().metadata.unit.targets] == ["visits", "price"]
+    with pytest.raises(ArgumentError, match="target: no column 'prise'"):
+        tuner.search(rows, target=["visits", "prise"], **options)
+    with pytest.raises(DataError, match="expected numbers for 240 rows"):
+        tuner.search(X, target=y[:100], **options)
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"network": {"quantiles": [0.1, 0.5, 0.9]}},
+        {"network": {"output": "poisson"}},
+        {"network": {"task": "classification"}},
+        {"data": {"target_transform": "auto"}},
+    ],
+)
+def test_what_is_of_one_number_is_refused(tmp_path: Path, tables: dict[str, Any]) -> None:
+    """In one line that names the key."""
+    with pytest.raises(DefinitionError, match="with several targets"):
+        searched(tmp_path, ["visits", "price"], **tables)

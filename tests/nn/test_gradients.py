@@ -51,6 +51,22 @@ def test_gradients_are_exact(activation: str, output: str, penalty: str, hidden:
     assert result.passed
 
 
+@pytest.mark.parametrize("output", ["linear", "huber", "absolute"])
+def test_gradients_of_several_numbers_are_exact(output: str) -> None:
+    """The loss is the mean over the targets, whose gradients are in one network."""
+    data = numbers(40)
+    result = check_gradients(
+        Examples(data.X, np.stack([data.y, data.y**2 - 1], axis=1), np.random.default_rng(5).uniform(0, 2, 40)),
+        n_classes=2,
+        hyperparameters=Hyperparameters(hidden=(7,), activation="tanh", batch_size=16, lambda_=0.3),
+        seed=1,
+        output=output,
+        entries=10_000,
+    )
+    assert result.n_parameters == 7 * 7 + 8 * 2
+    assert result.relative_difference < 1e-7
+
+
 @pytest.mark.parametrize("rows", [64, *(pytest.param(rows, marks=pytest.mark.slow) for rows in (128, 512))])
 def test_gradients_of_cut_products_are_exact(rows: int) -> None:
     """Layers whose products are cut into blocks have the right gradient, too."""

@@ -92,3 +92,19 @@ def test_what_is_wrong_is_said_in_one_line(returned: Any, expected: str) -> None
     with pytest.raises(TrainerError, match=f"^trainer t returned.*{expected}") as error:
         checked("t", returned, data())
     assert "\n" not in str(error.value)
+
+
+def test_several_numbers_of_each_row_are_checked() -> None:
+    """(n, n_targets), in their order; the cost is the mean of all squares."""
+    train, dev = (Table(Inputs.of(np.zeros((n, 2), np.float32)), np.zeros((n, 2)), np.arange(n)) for n in (2, 4))
+    several = TrainerData(train, dev, None, (), ("x", "y"), None)
+    assert several.n_targets == 2
+    returned = checked("t", (np.ones((2, 2)), np.tile([0, 2.0], (4, 1))), several)
+    assert returned.labels[1].tolist() == [[0, 2]] * 4
+    assert returned.costs == (1, 2)
+    for said, message in (
+        (np.ones(4), r"dev numbers of shape \(4,\), expected \(4, 2\) finite numbers"),
+        (np.array([[0, 0]] * 3 + [[0, np.inf]]), "with inf at row 3"),
+    ):
+        with pytest.raises(TrainerError, match=message):
+            checked("t", (np.ones((2, 2)), said), several)

@@ -94,6 +94,7 @@ from tuner.analysis.learning_curve import (
     subset_sizes,
 )
 from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learning_points
+from tuner.analysis.number_errors import NumberErrors
 from tuner.analysis.other_models import OtherModel, other_model
 from tuner.analysis.predictions import diagnose_predictions
 from tuner.analysis.search_health import SearchHealth, count_duplicates, diverging_from
@@ -161,6 +162,7 @@ __all__ = [
     "LearningPoint",
     "Method",
     "NetworkRun",
+    "NumberErrors",
     "Prediction",
     "Ranking",
     "Reliability",

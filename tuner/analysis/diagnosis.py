@@ -253,7 +253,7 @@ def baseline_estimate(baseline: Baseline, unit: Unit = SHARE) -> ErrorEstimate:
     if isinstance(baseline, ErrorEstimate):
         return baseline
     if not unit.is_percent and baseline is not None and not isinstance(baseline, Real):
-        what = "a number" if unit.is_share else f"an {unit.name} in the unit of the target"
+        what = "a number" if unit.is_share else f"an {unit.name} {unit.of_target}"
         raise unexpected("baseline", what, baseline)
     if isinstance(baseline, Mapping):
         if set(baseline) != {"wrong", "of"}:

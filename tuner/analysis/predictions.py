@@ -33,10 +33,11 @@ def diagnose_predictions(
 ) -> Diagnosis:
     """Bias and variance of anyone's model, from its predictions of the training and of the dev set.
 
-    Class labels of any type, or numbers, (n_train,) and (n_dev,). The dev set must not have chosen the model: its error
-    is taken as it is.  `task`: by default regression if `y_train` has more than 20 different numbers that are not all
-    integers, or more than 50 that are.  Then errors, gaps, `baseline` and `material_gap` are RMSEs in the unit of y;
-    `material_gap` is by default 2% of the RMSE of predicting the mean, of classes 0.02.
+    Class labels of any type, or numbers, (n_train,) and (n_dev,), or of several targets (n_train, n_targets) and
+    (n_dev, n_targets). The dev set must not have chosen the model: its error is taken as it is.  `task`: by default
+    regression if `y_train` has more than 20 different numbers that are not all integers, or more than 50 that are.
+    Then errors, gaps, `baseline` and `material_gap` are RMSEs in the unit of y, of several targets in their standard
+    deviations in `y_train`; `material_gap` is by default 2% of the RMSE of predicting the mean, of classes 0.02.
 
     Labels of different types are the same class if they read the same: 1, 1.0, "1" and "1.0".  Raises ArgumentError if
     `y_dev` has no class of `y_train`, or no predicted label is a class of either; for regression if some value is no
@@ -49,7 +50,10 @@ def diagnose_predictions(
         labels = comparable_labels(given)
         _refuse_shapes(labels)
         numbers = None if task == "classification" else numbers_of(labels)
-        if task is None and numbers is not None and not are_to_predict(numbers["y_train"]):
+        several = labels["y_train"].ndim > 1
+        if several and (task == "classification" or numbers is None):
+            raise ArgumentError("y_train: several targets are numbers to predict, expected no classes")
+        if task is None and numbers is not None and not several and not are_to_predict(numbers["y_train"]):
             numbers = None
     except ArgumentError:
         raise
@@ -74,11 +78,14 @@ def diagnose_predictions(
 def _refuse_shapes(labels: Labels) -> None:
     for name in ("train", "dev"):
         truth, said = labels[f"y_{name}"], labels[f"predicted_{name}"]
-        if truth.ndim != 1 or said.shape != truth.shape:
+        if truth.ndim not in (1, 2) or (truth.ndim == 2 and truth.shape[1] < 2) or said.shape != truth.shape:
             raise ArgumentError(
                 f"y_{name} and predicted_{name} must be class labels or numbers of one length, "
                 f"got shapes {truth.shape} and {said.shape}"
             )
+    of_train, of_dev = labels["y_train"].shape[1:], labels["y_dev"].shape[1:]
+    if of_train != of_dev:
+        raise ArgumentError(f"y_train and y_dev must have the same targets, got {of_train or 1} and {of_dev or 1}")
 
 
 def _count_wrong(labels: Labels, name: str) -> ErrorEstimate:
@@ -90,23 +97,31 @@ def _of_numbers(numbers: Labels, baseline: Baseline, material_gap: float | None)
     for name, values in numbers.items():
         bad = np.flatnonzero(~(np.abs(values) <= LARGEST))
         if len(bad):
-            raise ArgumentError(f"{name}: expected finite numbers, got {values[bad[0]]} at {bad[0]}")
+            place = bad[0] if values.ndim == 1 else tuple(map(int, np.unravel_index(bad[0], values.shape)))
+            raise ArgumentError(f"{name}: expected finite numbers, got {values[place]} at {place}")
         if not len(values):
             raise ArgumentError(f"{name}: expected one or more numbers, got none")
     y = numbers["y_train"]
-    unit = Unit(scale=float(y.std()), mean=float(y.mean()))
-    if not unit.scale or y.min() == y.max():
-        raise ArgumentError(f"y_train: expected different numbers, got only {y[0]:g}")
+    alike = np.flatnonzero((y.std(axis=0) == 0) | (y.min(axis=0) == y.max(axis=0)))
+    if len(alike):
+        of = f" in target {alike[0]}" if y.ndim > 1 else ""
+        raise ArgumentError(f"y_train: expected different numbers{of}, got only {y[0].ravel()[alike[0]]:g}")
+    if y.ndim > 1:
+        unit = Unit.of_several([str(place) for place in range(y.shape[1])], y)
+        apart = (numbers["y_dev"] - unit.means) / unit.scales
+    else:
+        unit = Unit(scale=float(y.std()), mean=float(y.mean()))
+        apart = numbers["y_dev"] - unit.mean
     return diagnose(
         train=_root_mean_square(numbers, "train", unit),
         dev=_root_mean_square(numbers, "dev", unit),
         baseline=baseline,
         material_gap=material_gap,
-        references={"mean": math.sqrt(np.mean(np.square(numbers["y_dev"] - unit.mean))), "ridge": None},
+        references={"mean": math.sqrt(np.mean(np.square(apart))), "ridge": None},
         unit=unit,
     )
 
 
 def _root_mean_square(numbers: Labels, name: str, unit: Unit) -> ErrorEstimate:
-    squares = np.square((numbers[f"predicted_{name}"] - numbers[f"y_{name}"]) / unit.scale)
+    squares = unit.missed(numbers[f"predicted_{name}"] - numbers[f"y_{name}"])
     return ErrorEstimate.of_squares(float(squares.sum()), len(squares), unit, Spread.of(squares))

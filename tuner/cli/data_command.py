@@ -39,14 +39,18 @@ def _sizes(description: dict[str, Any]) -> list[str]:
     classes = ", ".join(f"{entry['name']} {entry['rows']:,}" for entry in description["classes"][:12])
     more = f", … ({len(description['classes'])} classes)" if len(description["classes"]) > 12 else ""
     folds = f" in {description['folds']} folds" if description["folds"] else ""
+    of_target = [f"target {description['target']}: {classes}{more}"]
+    if numbers is not None:
+        of_target = [f"{_number(description['target'], numbers)} (regression; --task classification predicts classes)"]
     return [
         f"rows: {sizes}{folds} ({description['split']})",
-        f"target {description['target']}: {classes}{more}"
-        if numbers is None
-        else f"target {description['target']}: a number, {numbers['mean']:,.6g} ± {numbers['deviation']:,.6g} in "
-        "training (regression; --task classification predicts classes)",
+        *([_number(target["name"], target) for target in description.get("targets", [])] or of_target),
         f"network inputs: {description['features']:,}",
     ]
+
+
+def _number(target: str, numbers: dict[str, Any]) -> str:
+    return f"target {target}: a number, {numbers['mean']:,.6g} ± {numbers['deviation']:,.6g} in training"
 
 
 def _columns(columns: list[dict[str, Any]]) -> list[str]:

@@ -140,7 +140,7 @@ def _table(judged: list[Evaluation | NumberEvaluation], unit: Unit) -> list[str]
     else:
         other = "RMSE" if unit.is_absolute else "mean absolute error"
         columns = f"{unit.name:>10}  {'95% interval':22} {'rows':>9}  {other:>19}      R²"
-        lines = ["errors in the unit of the target:", f"{'':{width}} {columns}"]
+        lines = [f"errors {unit.of_target}:", f"{'':{width}} {columns}"]
     for one in judged:
         if isinstance(one, Evaluation):
             lines.append(
@@ -156,26 +156,40 @@ def _table(judged: list[Evaluation | NumberEvaluation], unit: Unit) -> list[str]
     return lines
 
 
+def _by_tenth(one: NumberEvaluation, unit: Unit) -> list[str]:
+    lines = ["", f"{one.name}: by tenth of the target", f"  {'from':>10} {'to':>10} {'rows':>7} {unit.name:>10}  "]
+    lines[-1] += "mean residual (predicted − true)"
+    for tenth in one.tenths:
+        ends = f"{unit.text(tenth.low):>10} {unit.text(tenth.high):>10}"
+        lines.append(f"  {ends} {tenth.n:>7,} {unit.text(tenth.error.value):>10}  {unit.gap(tenth.residual):>10}")
+    if one.intervals:
+        lines += ["", f"{one.name}: predicted intervals"]
+    for interval in one.intervals:
+        outside = interval.outside
+        within = (percent(1 - share) for share in (outside.value, outside.high, outside.low))
+        lines.append(
+            f"  quantiles {interval.low:g} to {interval.high:g}: {'{} ({} to {})'.format(*within)} of the rows are "
+            f"within, expected {percent(interval.expected)}; mean width {unit.text(interval.width)}"
+        )
+    return lines
+
+
+def _by_target(one: NumberEvaluation, unit: Unit) -> list[str]:
+    width = max(6, *map(len, one.targets))
+    lines = ["", f"{one.name}: by target, each in its unit", f"  {'target':{width}} {'RMSE':>12} {'MAE':>12} {'R²':>7}"]
+    for target in unit.targets:
+        errors, text = one.targets[target.name], target.unit.text
+        both = f"{text(errors.root_mean_squared_error):>12} {text(errors.mean_absolute_error):>12}"
+        lines.append(f"  {target.name:{width}} {both} {errors.r2:>7.3f}")
+    return lines
+
+
 def _detail(one: Evaluation | NumberEvaluation, unit: Unit) -> list[str]:
-    """Errors by class, confusion matrix and calibration of one set, or errors by tenth of the target."""
+    """Errors by class, confusion matrix and calibration of one set, or errors by target or by tenth of it."""
     from tuner.modeling import NumberEvaluation
 
     if isinstance(one, NumberEvaluation):
-        lines = ["", f"{one.name}: by tenth of the target", f"  {'from':>10} {'to':>10} {'rows':>7} {unit.name:>10}  "]
-        lines[-1] += "mean residual (predicted − true)"
-        for tenth in one.tenths:
-            ends = f"{unit.text(tenth.low):>10} {unit.text(tenth.high):>10}"
-            lines.append(f"  {ends} {tenth.n:>7,} {unit.text(tenth.error.value):>10}  {unit.gap(tenth.residual):>10}")
-        if one.intervals:
-            lines += ["", f"{one.name}: predicted intervals"]
-        for interval in one.intervals:
-            outside = interval.outside
-            within = (percent(1 - share) for share in (outside.value, outside.high, outside.low))
-            lines.append(
-                f"  quantiles {interval.low:g} to {interval.high:g}: {'{} ({} to {})'.format(*within)} of the rows are "
-                f"within, expected {percent(interval.expected)}; mean width {unit.text(interval.width)}"
-            )
-        return lines
+        return _by_target(one, unit) if one.targets else _by_tenth(one, unit)
     lines = ["", f"{one.name}: errors by class"]
     width = max(len(each.name) for each in one.classes)
     for each in one.classes:

@@ -32,7 +32,9 @@ def export(
         print_lines(f"input categories: text (n, {len(categories)}), missing cells empty: {_some(categories)}")
     classes = loaded.metadata.class_names
     if not loaded.metadata.unit.is_share:
-        print_lines("output: predicted float64 (n,), in the unit of the target")
+        targets = [target.name for target in loaded.metadata.unit.targets]
+        shape = f"(n, {len(targets)}): {', '.join(targets)}, each" if targets else "(n,),"
+        print_lines(f"output: predicted float64 {shape} in the unit of the target")
     else:
         print_lines(f"outputs: predicted (n,), probabilities float32 (n, {len(classes)}): {_some(classes)}")
     print_lines(f"written: {onnx} ({size:,} bytes)")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli.data_options import takes_data_options
+from tuner.cli.options import TargetOption
 from tuner.cli.printing import print_lines
 from tuner.cli.progress import show_reading
 from tuner.commands import command_text
@@ -18,7 +19,7 @@ from tuner.errors import UsageError
 def init(
     of_data: dict[str, Any],
     data: Annotated[Path | None, typer.Argument(metavar="DATA", help="The data file.", show_default=False)] = None,
-    target: Annotated[str | None, typer.Option("--target", metavar="COL", help="The column to predict.")] = None,
+    target: TargetOption = None,
     example: Annotated[
         bool,
         typer.Option(

@@ -59,7 +59,8 @@ AllowTrainerOption = Annotated[
     ),
 ]
 TargetOption = Annotated[
-    str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
+    list[str] | None,
+    typer.Option("--target", metavar="COL", help="The column of a data file to predict; again for several numbers."),
 ]
 ForceOption = Annotated[
     bool,
@@ -110,7 +111,7 @@ def check_unit(unit: Unit, **options: float | None) -> None:
         if value is not None and unit.is_percent and value > 1:
             raise UsageError(f"{option}: expected a share between 0 and 1, like 0.05 or 5%, got '{value:g}'")
         if isinstance(value, Percent) and not unit.is_percent:
-            what = "like the metric" if unit.is_share else f"in the unit of the target ({unit.name})"
+            what = "like the metric" if unit.is_share else f"{unit.of_target} ({unit.name})"
             raise UsageError(f"{option}: expected a number {what}, got '{100 * value:g}%'")
 
 

@@ -20,7 +20,7 @@ from tuner.data.settings import DataSettings
 from tuner.data.sources import read_pieces
 from tuner.data.sources.delimited import looks_numeric
 from tuner.data.sources.opening import readable
-from tuner.data.sources.raw import Raw, Wanted, by_row, with_text_names
+from tuner.data.sources.raw import Raw, TargetNames, Wanted, by_row, target_names, with_text_names
 from tuner.data.tables import text_of
 from tuner.data.targets import find_numbers, labeled_rows, match_labels, read_labels
 from tuner.data.weights import read_weights, weight_column, weighted_rows
@@ -43,7 +43,7 @@ def rows_frame(X: Any, encoding: Encoding) -> pd.DataFrame:
     values = as_table(X, "X")
     if isinstance(values, pd.DataFrame):
         return values
-    names = [name for name in encoding.source_columns if name != encoding.target]
+    names = [name for name in encoding.source_columns if name not in target_names(encoding.target)]
     if values.ndim < 2 or int(np.prod(values.shape[1:])) != len(names):
         raise ArgumentError(f"X: expected shape (n, {len(names)}), the columns of training, got {values.shape}")
     frame = pd.DataFrame(values.reshape(len(values), -1), columns=names)
@@ -70,7 +70,10 @@ def names_of(labels: Iterable[Any]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class LabeledRows:
-    """Raw rows, their class indices or numbers y (n,) and weights (n,); None: all alike."""
+    """Raw rows, their class indices or numbers y (n,) and weights (n,); None: all alike.
+
+    y of several targets is (n, n_targets).
+    """
 
     frame: pd.DataFrame
     y: NDArray[Any]
@@ -93,21 +96,28 @@ def read_labeled(
     """
     wanted = Wanted(settings, encoding.source_columns, encoding.text_columns, encoding.target)
     for raw in read_pieces(path, wanted):
-        name = encoding.target if raw.target is None else raw.target
-        if raw.labels is None and name not in raw.frame.columns:
-            raise DataError(f"{raw.where}: no target column {quoted(name)}; it is needed to measure errors")
-        raw = labeled_rows(weighted_rows(raw, settings, whole=False), settings, name, alone=False)
+        target = encoding.target if raw.target is None else raw.target
+        for name in target_names(target):
+            if raw.labels is None and name not in raw.frame.columns:
+                raise DataError(f"{raw.where}: no target column {quoted(name)}; it is needed to measure errors")
+        raw = labeled_rows(weighted_rows(raw, settings, whole=False), settings, target_names(target), alone=False)
         if not len(raw.frame):
             continue
-        labels = read_labels(raw, name, settings)
         weights = weight_column(raw, settings)
-        yield LabeledRows(
-            raw.frame,
-            match_labels(raw, name, labels, class_names)[0]
-            if class_names
-            else find_numbers(raw, name, labels, settings),
-            None if weights is None else read_weights(raw, weights),
-        )
+        y = _labeled(raw, target, settings, class_names)
+        yield LabeledRows(raw.frame, y, None if weights is None else read_weights(raw, weights))
+
+
+def _labeled(raw: Raw, target: TargetNames, settings: DataSettings, class_names: tuple[str, ...]) -> NDArray[Any]:
+    if isinstance(target, tuple):
+        columns = [find_numbers(raw, name, read_labels(raw, name, settings), settings) for name in target]
+        return np.column_stack(columns)
+    labels = read_labels(raw, target, settings)
+    return (
+        match_labels(raw, target, labels, class_names)[0]
+        if class_names
+        else find_numbers(raw, target, labels, settings)
+    )
 
 
 def raw_names(encodings: Sequence[Encoding]) -> tuple[list[str], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tuner.data.missing import missing_cells
 from tuner.data.number_forms import Target
 from tuner.data.settings import DataSettings
 from tuner.data.sources.delimited import target_among
-from tuner.data.sources.raw import Raw, by_row, with_text_names
+from tuner.data.sources.raw import Raw, TargetNames, by_row, quoted_target, target_names, with_text_names
 from tuner.data.splitting import Request, Split, draw_split, read_split
 from tuner.data.tables import (
     RawTable,
@@ -34,12 +34,14 @@ from tuner.data.targets import (
     alike_classes,
     find_classes,
     find_numbers,
+    find_several,
+    find_target,
     is_regression,
     match_labels,
     read_labels,
     strata_of,
-    target_name,
     unit_of,
+    unit_of_several,
 )
 from tuner.data.weights import read_weights
 from tuner.errors import DataError
@@ -48,6 +50,7 @@ from tuner.metrics import effective_rows
 from tuner.units import SHARE, Unit
 
 Ints = NDArray[np.int64]
+STRATA_OF_SEVERAL = "the mean of the standardized targets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class Selection:
 class Assembly:
     """The data before encoding.
 
-    tables, y, weights: by table; y are class indices or numbers, and without weights there are none.  train, dev: one
+    tables, y, weights: by table; y are class indices or numbers, of several targets (n, n_targets), and without weights
+    there are none.  train, dev: one
     selection per network.  unit: that of the target; of numbers it is fitted on the training rows, of all folds
     together.
     """
@@ -75,7 +79,7 @@ class Assembly:
     y: dict[str, NDArray[Any]]
     weights: dict[str, Doubles]
     class_names: tuple[str, ...]
-    target: str
+    target: TargetNames
     source_columns: tuple[str, ...]
     columns: dict[str, Column]
     train: tuple[Selection, ...]
@@ -89,6 +93,16 @@ class Assembly:
     split_text: str
     notices: tuple[str, ...] = field(default=())
     unit: Unit = SHARE
+
+    @property
+    def by_target(self) -> list[Assembly]:
+        """The same rows for each of several targets alone."""
+        if isinstance(self.target, str):
+            return [self]
+        return [
+            replace(self, target=name, y={key: y[:, place] for key, y in self.y.items()})
+            for place, name in enumerate(self.target)
+        ]
 
     @property
     def outside_test(self) -> tuple[Selection, ...]:
@@ -130,14 +144,14 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     """Label, split and type raw rows."""
     source = raws["source"]
     refuse_repeated_names(source)
-    target = target_name(source, settings)
+    target = find_target(source, settings)
     class_names, every_y, notices = _targets(raws, target, settings)
     y = every_y["source"] if class_names else strata_of(every_y["source"])
     special = special_columns(source, settings)
     weights = _weights(raws, special.get("weight"))
     groups = _groups(raws, special.get("group"))
     split = _split(source, settings, special, y, groups, raws)
-    skip = frozenset({target, *(name for name in special.values() if name not in settings.columns)})
+    skip = frozenset({*target_names(target), *(name for name in special.values() if name not in settings.columns)})
     aligned = {key: with_columns(raw, list(source.names), "which the training file has") for key, raw in raws.items()}
     absent = missing_cells(settings.missing, settings.keep)
     tables = {key: raw_table(raw, skip, absent) for key, raw in aligned.items()}
@@ -145,8 +159,10 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     dev = tuple(Selection("source", rows) for rows in split.dev) or (_all_rows("dev", every_y),)
     seen = split.train[0] if len(train) == 1 else np.sort(np.concatenate(split.dev))
     columns = decide_kinds(tables["source"], seen, settings)
-    where = f"{source.where}, column {quoted(target)}"
-    if class_names:
+    where = f"{source.where}, column {quoted_target(target)}"
+    if isinstance(target, tuple):
+        unit = unit_of_several(source.where, target, every_y["source"][seen], settings)
+    elif class_names:
         _refuse_transform(where, settings)
         unit = SHARE
         notices += [*alike_classes(class_names), *missing_classes(class_names, [y[rows] for rows in split.train])]
@@ -157,6 +173,7 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
         notices.append(_weights_note(special["weight"], [weights[each.table][each.rows] for each in dev]))
     if settings.folds and settings.split.dev is not None:
         notices.append(f"split.dev = {settings.split.dev:g} has no effect: with folds every row is a dev row once")
+    strata = "class" if class_names else f"tenths of {'the target' if isinstance(target, str) else STRATA_OF_SEVERAL}"
     image = _image(settings, source, tables["source"], columns)
     typed = {key: typed_table(table, columns) for key, table in tables.items()}
     return Assembly(
@@ -178,7 +195,7 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
         image=image,
         fingerprint=fingerprint,
         path=path,
-        split_text=describe_split(settings, special, "class" if class_names else "tenths of the target"),
+        split_text=describe_split(settings, special, strata),
         notices=(*notices, *(notice for table in typed.values() for notice in table.notices)),
         unit=unit,
     )
@@ -194,13 +211,16 @@ def _refuse_transform(where: str, settings: DataSettings) -> None:
 
 
 def _targets(
-    raws: dict[str, Raw], target: str, settings: DataSettings
+    raws: dict[str, Raw], target: TargetNames, settings: DataSettings
 ) -> tuple[tuple[str, ...], dict[str, NDArray[Any]], list[str]]:
     """The training file's classes, each file's rows as their indices (n,), and what is to be noted of the files.
 
-    Without classes the target is a number, and the rows are their numbers.
+    Without classes the target is a number, and the rows are their numbers, (n, n_targets) of several targets.
     """
     notices = [notice for raw in raws.values() for notice in raw.notices]
+    if isinstance(target, tuple):
+        several = {key: [_target_in(raw, name) for name in target] for key, raw in raws.items()}
+        return (), {key: find_several(raw, several[key], settings) for key, raw in raws.items()}, notices
     labels = {key: read_labels(raw, _target_in(raw, target), settings) for key, raw in raws.items()}
     if is_regression(raws["source"], target, labels["source"], settings):
         numbers = {key: find_numbers(raw, _target_in(raw, target), labels[key], settings) for key, raw in raws.items()}

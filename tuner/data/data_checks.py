@@ -96,10 +96,7 @@ def row_hashes(tables: dict[str, TypedTable], y: dict[str, NDArray[Any]]) -> dic
     """
     import pandas as pd
 
-    hashes = {
-        key: _mixed(_bits(y[key]) if y[key].dtype.kind == "f" else y[key].astype(np.uint64), "the class")
-        for key in tables
-    }
+    hashes = {key: _of_targets(y[key]) for key in tables}
     alike = {key: np.arange(len(y[key])) for key in tables}
     measured = {key: table.measured() for key, table in tables.items()}
     source = tables["source"]
@@ -117,6 +114,13 @@ def row_hashes(tables: dict[str, TypedTable], y: dict[str, NDArray[Any]]) -> dic
         parts = np.split(shared.to_numpy(), np.cumsum([len(rows) for rows in alike.values()])[:-1])
         alike = {key: rows[part] for (key, rows), part in zip(alike.items(), parts, strict=True)}
     return hashes
+
+
+def _of_targets(y: NDArray[Any]) -> NDArray[np.uint64]:
+    """Hash the classes or numbers of rows, (n,) or (n, n_targets)."""
+    if y.ndim > 1:
+        return np.asarray(sum(_mixed(_bits(each), f"the target {k}") for k, each in enumerate(y.T)))
+    return _mixed(_bits(y) if y.dtype.kind == "f" else y.astype(np.uint64), "the class")
 
 
 def _bits_of_text(text: TextColumn, rows: Ints) -> NDArray[np.uint64]:
@@ -181,10 +185,14 @@ def dependent_rows(assembly: Assembly) -> Iterator[Finding]:
     settings = assembly.settings
     if any(getattr(settings, key) is not None for key in ("group", "time", "split_column")):
         return
-    model = QuickModel(assembly)
-    yield from unnamed_groups(assembly, model)
-    if assembly.image is None and settings.dev is None:
-        yield from rows_in_order(assembly, model)
+    for each in assembly.by_target:
+        model = QuickModel(each)
+        findings = [*unnamed_groups(each, model)]
+        if assembly.image is None and settings.dev is None:
+            findings += rows_in_order(each, model)
+        yield from findings
+        if findings:  # of several targets, those of the first that has some
+            return
 
 
 def rows_in_order(assembly: Assembly, model: QuickModel) -> Iterator[Finding]:
@@ -560,7 +568,13 @@ def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
 
 
 def telling_columns(assembly: Assembly) -> Iterator[Finding]:
-    """Report each column that alone tells the number to predict almost exactly, on rows it was not fitted on."""
+    """Report each column that alone tells a number to predict almost exactly, on rows it was not fitted on."""
+    several = isinstance(assembly.target, tuple)
+    for each in assembly.by_target:
+        yield from _telling(each, f"the variance of {quoted(each.target)}" if several else "the target's variance")
+
+
+def _telling(assembly: Assembly, of: str) -> Iterator[Finding]:
     seen = assembly.seen
     rng = generator(assembly.settings.seed, SAMPLE_STREAM + 2)
     rows = rng.permutation(sampled(rng, seen.rows, LEAK_ROWS))
@@ -574,7 +588,7 @@ def telling_columns(assembly: Assembly) -> Iterator[Finding]:
             explained = max(explained, _linear_share(numbers[name][rows].astype(np.float64), y))
         if explained >= TELLING:
             text = (
-                f"column {quoted(name)} alone explains {percent(explained)} of the target's variance. Is it known at "
+                f"column {quoted(name)} alone explains {percent(explained)} of {of}. Is it known at "
                 'prediction time? If not, set its kind to "drop" in [data.columns]'
             )
             yield Finding("leakage", "warning", text, ("train",), (name,), {"explained": explained})

@@ -13,10 +13,11 @@ from pydantic import PlainSerializer, PlainValidator
 
 from tuner.data.reading import RowReader
 from tuner.data.sources.delimited import looks_numeric
+from tuner.data.sources.raw import TargetNames, quoted_target
 from tuner.formatting import quoted
 from tuner.inputs import Inputs
 from tuner.metrics import ERROR, Metric
-from tuner.units import SHARE, Unit
+from tuner.units import SHARE, TargetScale, Unit
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -26,6 +27,8 @@ Doubles = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Table:
     """Examples: inputs, y (n,) class indices or standardized numbers, rows (n,) row numbers in the file, from 0.
+
+    y of several targets is (n, n_targets).
 
     weights: (n,) > 0, what each row counts for; None: all alike.
     counted_by: the metric that every error is of: its class weights are beside them, its losses in place of "wrong".
@@ -101,7 +104,7 @@ class DatasetFacts:
     class_counts: Annotated[Ints, PlainValidator(np.asarray), PlainSerializer(np.ndarray.tolist)]
     fingerprint: str
     path: Path | None
-    target: str
+    target: TargetNames
     encodings: tuple[dict[str, Any], ...]
     columns: tuple[ColumnSummary, ...]
     split_text: str
@@ -156,8 +159,8 @@ class Dataset(DatasetFacts):
 
     @property
     def n_classes(self) -> int:
-        """Number of classes; 1 if there are numbers to predict."""
-        return len(self.class_names) or 1
+        """Number of classes, or of numbers to predict."""
+        return len(self.class_names) or self.unit.n_targets
 
     @property
     def n_features(self) -> int:
@@ -201,13 +204,19 @@ class Dataset(DatasetFacts):
 
 def chosen_task(dataset: Dataset) -> list[str]:
     """Say whether a target of numbers is predicted as a number or as classes, and how to choose the other."""
-    target = quoted(dataset.target)
+    target = quoted_target(dataset.target)
+    if isinstance(dataset.target, tuple):
+        return [f"{target} are predicted as numbers (regression), by one network"]
     if not dataset.unit.is_share:
         return [f"{target} is predicted as a number (regression); --task classification predicts it as classes"]
     if dataset.n_classes > 2 and all(map(looks_numeric, dataset.class_names)):
         classes = f"{dataset.n_classes:,} classes (classification)"
         return [f"{target} is predicted as {classes}; --task regression predicts it as a number"]
     return []
+
+
+def _described(target: TargetScale) -> dict[str, Any]:
+    return {"name": target.name, "mean": target.mean, "deviation": target.scale}
 
 
 READING = ("kind", "date_format", "words", "notation", "order")
@@ -242,9 +251,12 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     return {
         "source": None if dataset.path is None else str(dataset.path),
         "fingerprint": dataset.fingerprint,
-        "target": dataset.target,
+        "target": dataset.target if isinstance(dataset.target, str) else list(dataset.target),
         "task": "classification" if dataset.unit.is_share else "regression",
-        "numbers": None if dataset.unit.is_share else {"mean": dataset.unit.mean, "deviation": dataset.unit.scale},
+        "numbers": None
+        if dataset.unit.is_share or dataset.unit.targets
+        else {"mean": dataset.unit.mean, "deviation": dataset.unit.scale},
+        **({"targets": [_described(target) for target in dataset.unit.targets]} if dataset.unit.targets else {}),
         "classes": [
             {"name": name, "rows": int(count)}
             for name, count in zip(dataset.class_names, dataset.class_counts, strict=True)

@@ -38,7 +38,7 @@ from tuner.data.encoders import (
 from tuner.data.missing import missing_cells
 from tuner.data.settings import DataSettings, MissingCells
 from tuner.data.sources.opening import usable_rows
-from tuner.data.sources.raw import Raw, by_row, with_text_names
+from tuner.data.sources.raw import Raw, TargetNames, by_row, with_text_names
 from tuner.data.tables import Numbers, TypedTable, raw_table, typed_table, with_columns
 from tuner.errors import DataError
 from tuner.formatting import quoted
@@ -70,7 +70,7 @@ class Encoding:
     columns: tuple[FittedColumn, ...]
     n_features: Annotated[int, Field(ge=1)]
     source_columns: tuple[str, ...]
-    target: str
+    target: TargetNames
     image: tuple[Annotated[int, Field(ge=1)], ...] | None
     missing: MissingCells
     keep: MissingCells = ()

@@ -13,7 +13,7 @@ from tuner.arguments import shown
 from tuner.data.reading import FrameReader
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
-from tuner.formatting import count, message_of, quoted, shorten
+from tuner.formatting import count, did_you_mean, message_of, quoted, shorten, some_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,22 +51,27 @@ def rows_in_memory(
 ) -> RowsInMemory:
     """Take rows as a study's tables.  Raises ArgumentError or DataError for what is not a table of rows with classes.
 
-    ``target``: a column of the table, or the class of each row.  ``dev``, ``test``: rows of their own, a table with the
+    ``target``: a column of the table, or the class of each row; of several targets their columns, or the numbers of
+    each row (n, n_targets), which become columns.  ``dev``, ``test``: rows of their own, a table with the
     column of the target, or (rows, classes).  ``groups``: a column, or the group of each row.  ``sample_weight``: a
     column, or the weight of each row.
     """
     if target is None:
         raise ArgumentError("target: expected a column of the DataFrame, or the classes of the rows, got None")
+    if (named := _columns_named(data, target)) is not None:
+        target = named
     tables = {"source": _table(data, target, "the data")}
     for key, given in (("dev", dev), ("test", test)):
         if given is not None:
             rows, classes = given if isinstance(given, tuple) and len(given) == 2 else (given, target)
-            if given is rows and not isinstance(target, str):
+            if given is rows and not isinstance(target, str | tuple):
                 raise ArgumentError(f"{key}: expected (rows, classes), as target holds the classes of the rows")
             tables[key] = _table(rows, classes, f"the {key} rows")
     settings: dict[str, Any] = {key: IN_MEMORY for key in tables if key != "source"}
-    if isinstance(target, str):
+    if isinstance(target, str | tuple):
         settings["target"] = target
+    elif tables["source"][0].labels is None:
+        settings["target"] = tables["source"][0].names[-as_values(target, "target", several=True).shape[1] :]
     apart: tuple[tuple[str, Literal["group", "weight"], Any], ...]
     apart = (("groups", "group", groups), ("sample_weight", "weight", sample_weight))
     for option, key, values in apart:
@@ -95,15 +100,15 @@ def as_table(data: Any, what: str) -> pd.DataFrame | NDArray[Any]:
     return table
 
 
-def as_values(values: Any, what: str) -> NDArray[Any]:
-    """Return one value per row, from a list, an array or a column of any library."""
+def as_values(values: Any, what: str, *, several: bool = False) -> NDArray[Any]:
+    """Return one value per row, from a list, an array or a column of any library; (n, k) if ``several`` may be."""
     try:
         array = np.asarray(values.to_pandas() if hasattr(values, "to_pandas") else values)
     except Exception as error:  # of another library
         raise DataError(f"{what}: a {type(values).__name__} cannot be read ({message_of(error)})") from error
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.ndim != 1:
+    if array.ndim != 1 and not (several and array.ndim == 2):
         raise DataError(f"{what}: expected one value per row, got {_shape(values, array)}")
     return array
 
@@ -117,9 +122,41 @@ def _table(data: Any, target: Any, where: str) -> tuple[Raw, str]:
     table = as_table(data, where)
     if not isinstance(table, np.ndarray):
         return _of_frame(table, target, where)
-    if isinstance(target, str):
+    if isinstance(target, str | tuple):
         raise ArgumentError(f"target: expected the classes of an array's rows, got the name {shown(target)}")
-    return _of_array(table, as_values(target, "target"), where)
+    labels = as_values(target, "target", several=True)
+    return _of_array(table, labels, where) if labels.ndim == 1 else _of_several(table, target, labels, where)
+
+
+def _columns_named(data: Any, target: Any) -> tuple[str, ...] | None:
+    """Return the columns that a target names, if it is a list of several; None if it has one value per row."""
+    is_names = isinstance(target, list | tuple) and all(isinstance(name, str) for name in target)
+    if not is_names or len(target) < 2 or isinstance(table := as_table(data, "the data"), np.ndarray):
+        return None
+    names = [*map(str, table.columns)]
+    if unknown := [name for name in target if name not in names]:
+        if len(target) == len(table) or len(unknown) == len(target):
+            return None
+        hint = did_you_mean(unknown[0], names) or f"found {some_of(names, 8)}"
+        raise ArgumentError(f"target: no column {shown(unknown[0])}; {hint}")
+    return tuple(target)
+
+
+def _of_several(table: Any, target: Any, numbers: NDArray[Any], where: str) -> tuple[Raw, str]:
+    """A table with the numbers (n, n_targets) of its rows as its last columns, and the SHA-256 of both."""
+    import pandas as pd
+
+    from tuner.data.assembling import raw_of_frame
+    from tuner.data.sources.arrays import raw_of_arrays
+
+    raw = raw_of_arrays(table, None, where, "y") if isinstance(table, np.ndarray) else raw_of_frame(table, where)
+    if len(numbers) != len(raw.frame):
+        raise DataError(f"target: expected numbers for {count(len(raw.frame), 'row')}, got shape {numbers.shape}")
+    names = [*map(str, getattr(target, "columns", ()))] or [f"y_{place}" for place in range(numbers.shape[1])]
+    raw = replace(raw, target=None)
+    for name, values in zip(names, numbers.T, strict=True):
+        raw = replace(raw, frame=pd.concat([raw.frame, pd.Series(values, name=_unused(name, raw))], axis=1))
+    return raw, _content_of(raw).hexdigest()
 
 
 def _of_array(x: NDArray[Any], labels: NDArray[Any], where: str) -> tuple[Raw, str]:
@@ -138,19 +175,29 @@ def _of_frame(frame: pd.DataFrame, target: Any, where: str) -> tuple[Raw, str]:
     from tuner.data.assembling import raw_of_frame
 
     raw = raw_of_frame(frame, where)
+    if isinstance(target, str | tuple):
+        return raw, _content_of(raw).hexdigest()
+    labels = as_values(target, "target", several=True)
+    if labels.ndim > 1:
+        return _of_several(frame, target, labels, where)
+    labels = _one_per_row(target, raw, "target")
+    content = _content_of(raw)
+    content.update(repr(labels.tolist()).encode())
+    return replace(raw, labels=pd.Series(labels), target=_unused("y", raw)), content.hexdigest()
+
+
+def _content_of(raw: Raw) -> Any:
+    """The SHA-256 of a table's cells, to be updated."""
+    import pandas as pd
+
     content = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in raw.frame.dtypes.items()]).encode())
     for name in range(raw.frame.shape[1]):
         try:
             content.update(pd.util.hash_pandas_object(raw.frame.iloc[:, name], index=False).to_numpy().tobytes())
         except TypeError as error:
-            raise DataError(
-                f"{where}, column {quoted(raw.frame.columns[name])}: expected one value per row ({message_of(error)})"
-            ) from error
-    if isinstance(target, str):
-        return raw, content.hexdigest()
-    labels = _one_per_row(target, raw, "target")
-    content.update(repr(labels.tolist()).encode())
-    return replace(raw, labels=pd.Series(labels), target=_unused("y", raw)), content.hexdigest()
+            where = f"{raw.where}, column {quoted(raw.frame.columns[name])}"
+            raise DataError(f"{where}: expected one value per row ({message_of(error)})") from error
+    return content
 
 
 def _with_column(

@@ -16,6 +16,7 @@ from tuner.data.in_memory import rows_in_memory
 from tuner.data.number_forms import STANDARDIZE, NumericForm
 from tuner.data.reading import FileReader, RowReader
 from tuner.data.settings import DataSettings
+from tuner.data.sources.raw import target_names
 from tuner.errors import DataError
 from tuner.inputs import Inputs, joined_inputs
 from tuner.metrics import Metric
@@ -65,7 +66,7 @@ def _prepared(reader: RowReader, *, cache: bool) -> Dataset:
 
 
 def dataset_from_frame(
-    frame: pd.DataFrame, target: str, settings: DataSettings | None = None, *, cache: bool = True
+    frame: pd.DataFrame, target: Any, settings: DataSettings | None = None, *, cache: bool = True
 ) -> Dataset:
     """Prepare a pandas DataFrame; its index is not a column.  ``settings`` may not name files."""
     return dataset_from(rows_in_memory(frame, target).reader(settings or DataSettings()), cache=cache)
@@ -223,7 +224,7 @@ def read_dev_rows(dataset: Dataset, places: Ints, fixed: Mapping[str, Any]) -> p
         raw = reader.raws()["dev" if reader.settings.dev is not None else "source"]
     rows = dataset.dev_rows[places]
     columns = {"place": np.array([raw.line_of(row) for row in rows.tolist()], dtype=object), **fixed}
-    own = raw.frame.iloc[rows].drop(columns=dataset.target, errors="ignore")
+    own = raw.frame.iloc[rows].drop(columns=[*target_names(dataset.target)], errors="ignore")
     for name in own.columns:
         columns[unused_name(str(name), tuple(columns))] = own[name].to_numpy()
     return pd.DataFrame(columns)

@@ -38,7 +38,7 @@ def contradicting_rows(dataset: Dataset) -> list[Ints]:
     y = dataset.dev_y
     order = np.argsort(hashes, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(hashes[order])) + 1)
-    return [group for group in groups if len(group) > 1 and len(np.unique(y[group])) > 1]
+    return [group for group in groups if len(group) > 1 and len(np.unique(y[group], axis=0)) > 1]
 
 
 def odd_cells(dataset: Dataset) -> list[OddCell]:

@@ -260,11 +260,11 @@ def _counting(key: str, raw: Raw, settings: DataSettings) -> Raw:
         raw = weighted_rows(raw, settings)
     if not settings.drop_unlabeled:
         return raw
-    from tuner.data.sources.delimited import target_among
+    from tuner.data.sources.delimited import targets_among
     from tuner.data.targets import labeled_rows
 
-    target = raw.target or target_among(raw.names, settings.target)
-    return labeled_rows(raw, settings, target, alone=key == "source")
+    targets = targets_among(raw.names, settings.target) if raw.target is None else (raw.target,)
+    return labeled_rows(raw, settings, targets, alone=key == "source")
 
 
 def _overruled_text(settings: DataSettings) -> frozenset[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from tuner.data.encoders import ColumnSettings, Kind
 from tuner.data.missing import MISSING
@@ -19,6 +19,16 @@ Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Task = Literal["classification", "regression"]
 
 MissingCells = Annotated[tuple[str, ...], Field(max_length=1000)]
+
+Place = str | int
+"""A column: its name, or its position from 0 (negative: from the end)."""
+
+
+def _one_alone(target: Any) -> Any:
+    return target[0] if isinstance(target, list | tuple) and len(target) == 1 else target
+
+
+SeveralTargets = Annotated[tuple[Place, ...], Field(min_length=2, max_length=100)]
 
 
 class SplitSettings(BaseModel):
@@ -57,8 +67,11 @@ class DataSettings(BaseModel):
 
     source: str | None = None
     """The data file, relative to the study file."""
-    target: str | int | None = None
-    """The column to predict: its name, or its position from 0 (negative: from the end).  Not needed for NPZ and IDX."""
+    target: Annotated[
+        Place | SeveralTargets | None, BeforeValidator(_one_alone, json_schema_input_type=Place | SeveralTargets | None)
+    ] = None
+    """The column to predict: its name, or its position from 0 (negative: from the end).  Not needed for NPZ and IDX.
+    A list of columns, all of numbers: one network predicts them together."""
     dev: str | None = None
     """A separate file of dev rows; without it they are drawn from ``source``."""
     test: str | None = None
@@ -104,6 +117,13 @@ class DataSettings(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the split only: it does not depend on the search's seed."""
 
+    @field_validator("target")
+    @classmethod
+    def _targets_differ(cls, target: Any) -> Any:
+        if isinstance(target, tuple) and len(set(target)) < len(target):
+            raise ValueError(f"expected different columns, got {list(target)}")
+        return target
+
     @field_validator("keep")
     @classmethod
     def _kept_cells_would_be_missing(cls, cells: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -126,6 +146,11 @@ class DataSettings(BaseModel):
         ):
             if getattr(self, given) is not None and getattr(self, other) is not None:
                 raise ValueError(f"{given} and {other} are mutually exclusive: {why}")
+        if self.has_several_targets and self.target_transform not in (None, "none"):
+            raise ValueError(
+                f"target_transform: expected none with several targets, got {self.target_transform!r}; transform the "
+                "columns in the data"
+            )
         for name in ("dev", "test"):
             if getattr(self, name) is not None and getattr(self.split, name) is not None:
                 raise ValueError(
@@ -142,6 +167,11 @@ class DataSettings(BaseModel):
     _task: Task | None = PrivateAttr(default=None)
     _by_absolute: bool = PrivateAttr(default=False)
     _are_counts: bool = PrivateAttr(default=False)
+
+    @property
+    def has_several_targets(self) -> bool:
+        """Whether there are several columns to predict."""
+        return isinstance(self.target, tuple)
 
     @property
     def task(self) -> Task | None:

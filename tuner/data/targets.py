@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,9 @@ from tuner.data.encoders import Doubles, Reads, TextColumn
 from tuner.data.missing import MISSING_LABELS, missing_labels
 from tuner.data.notation import detect_notation
 from tuner.data.number_forms import fit_form
-from tuner.data.settings import DataSettings
+from tuner.data.settings import DataSettings, Place
 from tuner.data.sources.delimited import looks_numeric, target_among
-from tuner.data.sources.raw import Raw
+from tuner.data.sources.raw import Raw, TargetNames, quoted_target
 from tuner.data.tables import LARGEST, level_numbers, nearest, no_column, text_column, text_of
 from tuner.errors import DataError
 from tuner.formatting import count, join, quoted, shorten, some_of
@@ -24,6 +24,7 @@ from tuner.units import Unit, are_to_predict
 
 Ints = NDArray[np.int64]
 
+LEAST_SCALE = 1e-300  # so that a column of equal numbers can be divided by its own
 BINS = 10  # of the numbers to predict: rows are drawn from each in its share
 AS_NUMBERS = '--task regression (task = "regression" in [network]) predicts it as a number'
 AS_CLASSES = '--task classification (task = "classification" in [network]) predicts it as classes'
@@ -32,23 +33,36 @@ LEAVE_OUT = "--drop-unlabeled (drop_unlabeled = true in [data]) leaves out such 
 MOST_NAMES = 40  # columns listed in a message; the target is often the last one
 
 
-def target_name(raw: Raw, settings: DataSettings) -> str:
-    """Return the target's column: the format's own, or the one in the definition."""
+def find_target(raw: Raw, settings: DataSettings) -> TargetNames:
+    """Return the columns to predict: the format's own, or those in the definition."""
     if raw.target is not None:
+        if isinstance(settings.target, tuple):
+            raise DataError(f"{raw.where}: expected one column in [data] target, got {len(settings.target)}")
         return raw.target
+    if not isinstance(settings.target, tuple):
+        return _target_name(raw, settings, settings.target)
+    names = tuple(_target_name(raw, settings, each) for each in settings.target)
+    if len(set(names)) < len(names):
+        raise DataError(f"{raw.where}: [data] target names a column twice: {quoted_target(names)}")
+    return names
+
+
+def _target_name(raw: Raw, settings: DataSettings, target: Place | None) -> str:
     names = raw.names
-    if settings.target is None:
+    if target is None:
         raise DataError(
             f"{raw.where}: no target. Set the column to predict with --target COLUMN (in a study file: target in "
             f"[data]). Columns: {', '.join(map(shorten, names[:MOST_NAMES]))}{', …' if len(names) > MOST_NAMES else ''}"
         )
-    target = target_among(names, settings.target)
-    if target is not None:
-        return target
+    name = target_among(names, target)
+    if name is not None:
+        return name
     hint = ""
-    if settings.header and any(looks_numeric(name) for name in names):
+    if isinstance(target, str) and set(parts := target.split(",")) <= set(names):
+        hint = f"; several targets are {' '.join(f'--target {part}' for part in parts)}, or a list in [data]"
+    elif settings.header and any(looks_numeric(name) for name in names):
         hint = "; line 1 looks like data, not column names: if it is, set header = false in [data] (--no-header)"
-    raise no_column(raw, settings.target, " ([data] target)", hint)
+    raise no_column(raw, target, " ([data] target)", hint)
 
 
 def read_labels(raw: Raw, name: str, settings: DataSettings) -> TextColumn:
@@ -62,7 +76,8 @@ def read_labels(raw: Raw, name: str, settings: DataSettings) -> TextColumn:
         is_usual = spelled in MISSING_LABELS and spelled != ""
         what = f"{quoted(spelled)}, which counts as missing{more}" if spelled else f"missing{more}"
         keep = f" If it is a class, set keep = {json.dumps([spelled])} in [data] (--keep)." if is_usual else ""
-        wanted = {"regression": "a number", "classification": "a class"}.get(settings.task or "", "a class or number")
+        task = "regression" if settings.has_several_targets else settings.task
+        wanted = {"regression": "a number", "classification": "a class"}.get(task or "", "a class or number")
         raise DataError(
             f"{raw.at(int(absent[0]), name)}: the target is {what}; expected {wanted} in every row.{keep} {LEAVE_OUT}"
         )
@@ -74,13 +89,20 @@ def _label_cells(raw: Raw, name: str, settings: DataSettings) -> TextColumn:
     return text_column(raw.cells(name), f"{raw.where}, column {quoted(name)}", absent)
 
 
-def labeled_rows(raw: Raw, settings: DataSettings, name: str | None, *, alone: bool) -> Raw:
+def labeled_rows(raw: Raw, settings: DataSettings, names: Iterable[str], *, alone: bool) -> Raw:
     """Return the rows that have a class, if the definition leaves out the others; it is noted how many they are.
 
-    ``alone``: without rows of a class with a single example, too, which could not be in both train and dev.
+    ``names``: the columns to predict; a row needs a number in each of several.  ``alone``: without rows of a class with
+    a single example, too, which could not be in both train and dev.
     """
-    if not settings.drop_unlabeled or name is None or (raw.labels is None and name not in raw.frame.columns):
-        return raw
+    if settings.drop_unlabeled:
+        for name in names:
+            if raw.labels is not None or name in raw.frame.columns:
+                raw = _labeled_rows(raw, settings, name, alone=alone and not settings.has_several_targets)
+    return raw
+
+
+def _labeled_rows(raw: Raw, settings: DataSettings, name: str, *, alone: bool) -> Raw:
     labels = _label_cells(raw, name, settings)
     has_class = labels.codes >= 0
     counts = np.bincount(labels.codes[has_class], minlength=len(labels.levels))
@@ -132,9 +154,31 @@ def find_numbers(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
     if len(bad):
         row = int(np.flatnonzero(labels.codes == bad[0])[0])
         cell = quoted(labels.levels[int(bad[0])])
-        wanted = "a number in every row"
-        raise DataError(f"{raw.at(row, name)}: the target is {cell}; expected {wanted}, or {AS_CLASSES}")
+        other = ", as several targets are numbers" if settings.has_several_targets else f", or {AS_CLASSES}"
+        raise DataError(f"{raw.at(row, name)}: the target is {cell}; expected a number in every row{other}")
     return np.asarray(numbers[labels.codes])
+
+
+def find_several(raw: Raw, names: Sequence[str], settings: DataSettings) -> Doubles:
+    """Return each row's numbers to predict, (n, n_targets).  Raises DataError for a column of classes."""
+    columns = []
+    for name in names:
+        labels = read_labels(raw, name, settings)
+        columns.append(find_numbers(raw, name, labels, settings))
+        if settings.task is None and not is_regression(raw, name, labels, settings):
+            values = count(len(labels.levels), "different value")
+            raise DataError(
+                f"{raw.where}, column {quoted(name)}: {values}, which would be classes, and several targets are "
+                f"numbers; {AS_NUMBERS}"
+            )
+    return np.column_stack(columns)
+
+
+def unit_of_several(where: str, names: Sequence[str], numbers: Doubles, settings: DataSettings) -> Unit:
+    """Return the unit of several numbers to predict from those of the training rows, (n, n_targets)."""
+    for name, of_target in zip(names, numbers.T, strict=True):
+        unit_of(f"{where}, column {quoted(name)}", of_target, settings)  # refuses numbers that are all the same
+    return Unit.of_several(names, numbers, by_absolute=settings.by_absolute)
 
 
 def unit_of(where: str, numbers: Doubles, settings: DataSettings) -> tuple[Unit, list[str]]:
@@ -184,7 +228,12 @@ def _fit_quantile(numbers: Doubles) -> TargetTransform:
 
 
 def strata_of(numbers: Doubles) -> Ints:
-    """Return codes of tenths of the numbers (n,), from 0: what a split is stratified by."""
+    """Return codes of tenths of the numbers (n,), from 0: what a split is stratified by.
+
+    Of several targets (n, n_targets): of the mean of the standardized ones.
+    """
+    if numbers.ndim > 1:
+        numbers = np.mean((numbers - numbers.mean(axis=0)) / np.maximum(numbers.std(axis=0), LEAST_SCALE), axis=1)
     ends = np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1])
     return np.unique(np.searchsorted(ends, numbers, side="right"), return_inverse=True)[1].astype(np.int64)
 

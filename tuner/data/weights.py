@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tuner.data.encoders import Doubles
 from tuner.data.settings import DataSettings
-from tuner.data.sources.delimited import target_among
+from tuner.data.sources.delimited import target_among, targets_among
 from tuner.data.sources.raw import Raw
 from tuner.data.tables import LARGEST, level_numbers, no_column, text_column
 from tuner.errors import DataError
@@ -23,7 +23,7 @@ def weight_column(raw: Raw, settings: DataSettings) -> str | None:
     name = target_among(raw.names_with_apart, settings.weight)
     if name is None:
         raise no_column(raw, settings.weight, " ([data] weight)")
-    if name == (raw.target or target_among(raw.names, settings.target)):
+    if name == raw.target or name in targets_among(raw.names, settings.target):
         raise DataError(f"{raw.where}: [data] weight is the target, {quoted(name)}; expected another column")
     return name
 

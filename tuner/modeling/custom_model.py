@@ -26,15 +26,20 @@ from tuner.trainers import CustomTrainer, trainer_of
 class SavedNetwork:
     """One network, which the trainer's process loads and asks."""
 
-    def __init__(self, trainer: CustomTrainer, path: Path, n_classes: int) -> None:
+    def __init__(self, trainer: CustomTrainer, path: Path, n_classes: int, n_targets: int) -> None:
         self.path = path
         self._trainer = trainer
-        self._n_classes = n_classes
+        self._n_classes, self._n_targets = n_classes, n_targets
 
     def classify(self, X: Inputs) -> tuple[NDArray[Any], Floats]:
-        """Class indices (n,) and probabilities (n, n_classes) of encoded rows; of numbers (n,) and (n, 1)."""
-        (probabilities,) = self._trainer.predict([self.path], [X], self._n_classes).probabilities
-        return (probabilities.argmax(axis=1) if self._n_classes else probabilities[:, 0]), probabilities
+        """Class indices (n,) and probabilities (n, n_classes) of encoded rows; of numbers (n,) and (n, 1).
+
+        Of several targets twice (n, n_targets).
+        """
+        (probabilities,) = self._trainer.predict([self.path], [X], self._n_classes, self._n_targets).probabilities
+        if not self._n_classes:
+            return (probabilities[:, 0] if self._n_targets == 1 else probabilities), probabilities
+        return probabilities.argmax(axis=1), probabilities
 
 
 class CustomModel(Model):
@@ -45,12 +50,16 @@ class CustomModel(Model):
         self.encodings = metadata.encodings
         self._trainer = trainer
         paths = [folder / str(number) for number in range(len(metadata.updates))]
-        self.networks: Sequence[Any] = [SavedNetwork(trainer, path, len(metadata.class_names)) for path in paths]
+        self._shape = len(metadata.class_names), metadata.unit.n_targets
+        self.networks: Sequence[Any] = [SavedNetwork(trainer, path, *self._shape) for path in paths]
 
     def average(self, places: Sequence[int], inputs: Sequence[Inputs]) -> Predictions:
         """Classes and mean probabilities of some of the networks, on the same inputs or on one's own each."""
         paths = [self.networks[k].path for k in places]
-        predicted = self._trainer.predict(paths, inputs, len(self.metadata.class_names))
+        predicted = self._trainer.predict(paths, inputs, *self._shape)
+        if self.metadata.unit.targets:
+            numbers = self.metadata.unit.predicted(np.mean(predicted.probabilities, axis=0, dtype=np.float64))
+            return Predictions(numbers, numbers)
         if not self.metadata.unit.is_share:
             standardized = np.hstack(predicted.probabilities).mean(axis=1, dtype=np.float64)
             numbers = self.metadata.unit.predicted(standardized)

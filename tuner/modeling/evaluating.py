@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tuner.analysis import (
     ClassError,
     ClassScores,
     ErrorEstimate,
+    NumberErrors,
     Spread,
     Tenth,
     calibration,
@@ -119,6 +120,8 @@ class IntervalEvaluation:
 class NumberEvaluation:
     """The errors on one set of a model that predicts numbers, in their unit.  ``note`` relates the set to the model.
 
+    Those of several targets are in standard deviations; ``targets`` has each one's, in its unit, by its name.
+
     ``error``: RMSE or MAE, by the study's metric; both are there, too.  ``r2``: the share of the variance that is
     explained.  ``losses``: the sum of the losses that the error is based on.  ``tenths``: by the true number.
     ``pinball``: of each predicted quantile its mean pinball loss.  ``intervals``: the widest first.
@@ -135,6 +138,7 @@ class NumberEvaluation:
     weighted: bool = False
     pinball: dict[float, float] = field(default_factory=dict)
     intervals: list[IntervalEvaluation] = field(default_factory=list)
+    targets: dict[str, NumberErrors] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -152,6 +156,7 @@ class NumberEvaluation:
             "tenths": [tenth.to_dict() for tenth in self.tenths],
             "pinball_loss": {f"{level:g}": loss for level, loss in self.pinball.items()},
             "intervals": [interval.to_dict() for interval in self.intervals],
+            **({"targets": {name: errors.to_dict() for name, errors in self.targets.items()}} if self.targets else {}),
         }
 
 
@@ -245,7 +250,7 @@ def _of_folds(model: Model, dataset: Dataset) -> Evaluation | NumberEvaluation:
     together = model.metadata.members is not None or model.metadata.decision is not None
     predictions = out_of_fold(model, dataset, together=together)
     times = len(predictions.classes) // len(dataset.dev_rows)
-    y = np.tile(_true(model, dataset.dev_y), times)
+    y = np.concatenate([_true(model, dataset.dev_y)] * times)
     own = [part.dev.weights for part in dataset.parts if part.dev.weights is not None]
     weights = np.tile(np.concatenate(own), times) if own else None
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, times)
@@ -355,22 +360,20 @@ def _of_numbers(
 ) -> NumberEvaluation:
     relatives = None if weights is None else relative(weights)
     residuals = predicted - y
-    losses = unit.losses_of(residuals / (unit.scale or 1.0))
-    apart = np.square(y - np.average(y, weights=weights))
-    unexplained = float(np.average(np.square(residuals), weights=weights))
-    variance = float(np.average(apart, weights=weights))
-    tenths = errors_by_tenth(y, residuals, losses, unit, weights, groups)
+    losses = unit.missed(residuals)
+    each = NumberErrors.of_each(predicted, y, weights) if unit.targets else []
+    whole = NumberErrors.together(each, unit.scales) if each else NumberErrors.of(predicted, y, weights)
+    tenths = [] if each else errors_by_tenth(y, residuals, losses, unit, weights, groups)
     losses = losses * (1.0 if relatives is None else relatives)
     return NumberEvaluation(
         name=name,
         note=note,
         error=estimate_error(losses, groups, relatives, unit=unit),
-        root_mean_squared_error=math.sqrt(unexplained),
-        mean_absolute_error=float(np.average(np.abs(residuals), weights=weights)),
-        r2=1 - unexplained / variance if variance else math.nan,
+        **asdict(whole),
         losses=float(losses.sum()),
         tenths=tenths,
         weighted=weights is not None,
+        targets={target.name: errors for target, errors in zip(unit.targets, each, strict=True)},
     )
 
 

@@ -34,7 +34,7 @@ from tuner.row_losses import Loss
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
 from tuner.target_transforms import TargetTransform
-from tuner.units import SHARE, Unit
+from tuner.units import SHARE, TargetScale, Unit
 
 FORMAT = 1
 VERSIONS = ("tuner-search", "numpy")
@@ -83,13 +83,15 @@ class NumbersMetadata(MetadataSection):
     """The numbers that a model predicts: their mean and standard deviation in training.
 
     ``transform``: what its networks predict instead.  ``absolute``: if errors are mean absolute errors, that of the
-    mean.  Both are left out if there are none.
+    mean.  ``targets``: those of several numbers, whose errors are in standard deviations.  Of these what
+    there is none of is left out.
     """
 
     mean: Finite
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     transform: TargetTransform | None = None
     absolute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    targets: tuple[TargetScale, ...] = ()
 
     @classmethod
     def of(cls, unit: Unit) -> Self | None:
@@ -99,7 +101,7 @@ class NumbersMetadata(MetadataSection):
     @property
     def unit(self) -> Unit:
         """The unit of the errors, and of predicted numbers."""
-        return Unit(self.scale, self.mean, self.transform, self.absolute)
+        return Unit(self.scale, self.mean, self.transform, self.absolute, targets=self.targets)
 
 
 class LossMetadata(MetadataSection):
@@ -327,7 +329,7 @@ class ModelMetadata(MetadataSection):
             raise ValueError(
                 f"output {shape.output!r} for a model {'without' if self.numbers is None else 'with'} numbers"
             )
-        if (len(self.class_names) or 1) != shape.n_classes:
+        if (len(self.class_names) or self.unit.n_targets) != shape.n_classes:
             raise ValueError(f"{len(self.class_names)} class_names for a network of {shape.n_classes} classes")
         for network, architecture in enumerate(self.architectures):
             n_features = self.encodings[network % len(self.encodings)].n_features
@@ -336,6 +338,9 @@ class ModelMetadata(MetadataSection):
         return self
 
     def _check_target(self) -> None:
+        names = tuple(target.name for target in self.unit.targets)
+        if any((encoding.target if names else ()) != names for encoding in self.encodings):
+            raise ValueError(f"encodings of other targets than {', '.join(map(quoted, names))}")
         if (self.numbers is None) != (len(self.class_names) > 1) or (self.numbers and self.class_names):
             raise ValueError(f"{len(self.class_names)} class_names; expected 2 or more, or numbers instead")
         if self.numbers is None and any(error.high > self.unit.most * (1 + 1e-9) for error in self.errors.values()):

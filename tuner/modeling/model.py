@@ -37,7 +37,8 @@ class Predictions:
     """Class indices (n,) and class probabilities (n, n_classes) of n rows.
 
     ``has_probabilities``: False for networks that only predict classes, whose probabilities are their shares of votes.
-    Of a model for numbers: the predicted numbers (n,) in their own unit, and the same as (n, 1), or quantiles (n, K).
+    Of a model for numbers: the predicted numbers (n,) in their own unit, and the same as (n, 1), or quantiles (n, K);
+    of several targets both are (n, n_targets).
     """
 
     classes: NDArray[Any]
@@ -180,7 +181,10 @@ class Model:
         return self.classify(rows_frame(X, self.encodings[0])).probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row, by costs or threshold if it has them; or the predicted number; (n,)."""
+        """The most probable class of each row, by costs or threshold if it has them; or the predicted number; (n,).
+
+        Of several targets the numbers (n, n_targets), in the order of the definition.
+        """
         if not self.metadata.unit.is_share:
             return self.classify(rows_frame(X, self.encodings[0])).classes
         labels: NDArray[Any] = self.classes_[self.classify(rows_frame(X, self.encodings[0])).classes]
@@ -204,7 +208,7 @@ class Model:
     def score(self, X: Any, y: Any) -> float:
         """Accuracy: the share of rows whose class is predicted; a label that is not a class is wrong.
 
-        Of numbers: R², the share of their variance that is explained.
+        Of numbers: R², the share of their variance that is explained, of several targets the mean of theirs.
         """
         if not self.metadata.unit.is_share:
             from sklearn.metrics import r2_score

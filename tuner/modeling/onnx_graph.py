@@ -101,7 +101,8 @@ def build_graph(model: Model) -> Any:
             PROBABILITIES: (TensorProto.FLOAT, ["n", len(model.classes_)]),
         }
     else:
-        outputs = {PREDICTED: (TensorProto.DOUBLE, ["n"])}
+        targets = model.metadata.unit.targets
+        outputs = {PREDICTED: (TensorProto.DOUBLE, ["n", len(targets)] if targets else ["n"])}
         if model.quantiles_:
             outputs[QUANTILES] = (TensorProto.DOUBLE, ["n", len(model.quantiles_)])
     graph = helper.make_graph(
@@ -231,14 +232,15 @@ def _answer_numbers(nodes: _Nodes, model: Model, every: Sequence[Piece]) -> None
             numbers.append(nodes.cast(_numbers(nodes, network, X, positions), "DOUBLE"))
     total = reduce(partial(nodes.add, "Add"), numbers)  # many versions of onnxruntime have no Mean of float64
     levels = model.quantiles_
-    flat = total if levels else nodes.add("Squeeze", total, nodes.constant([1], np.int64))
+    flat = total if levels or unit.targets else nodes.add("Squeeze", total, nodes.constant([1], np.int64))
     output = QUANTILES if levels else PREDICTED
     if unit.transform is not None:
         z = flat if alone else nodes.add("Div", flat, nodes.constant(len(numbers), np.float64))
         _undone(nodes, unit.transform, z, output=output)
     else:
-        scaled = nodes.add("Mul", flat, nodes.constant(unit.scale / len(numbers), np.float64))
-        nodes.add("Add", scaled, nodes.constant(unit.mean, np.float64), output=output)
+        scale, mean = (unit.scales, unit.means) if unit.targets else (unit.scale, unit.mean)
+        scaled = nodes.add("Mul", flat, nodes.constant(scale / len(numbers), np.float64))
+        nodes.add("Add", scaled, nodes.constant(mean, np.float64), output=output)
     if levels:
         nodes.add("Gather", output, nodes.constant(levels.index(MEDIAN), np.int64), axis=1, output=PREDICTED)
 

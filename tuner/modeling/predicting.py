@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -72,9 +72,10 @@ def predictions(
     taken = (*keep, PREDICTED)
     names = [f"{name} (probability)" if name in taken else name for name in model.metadata.class_names]
     of_quantiles = {f"{PREDICTED}_{level:g}": k for k, level in enumerate(model.quantiles_) if level != MEDIAN}
-    if twice := next((name for name in keep if name in of_quantiles), None):
-        raise UsageError(f"--keep {twice}: a column of the predictions has this name; rename that of the data")
     settings, unit = model.metadata.data_settings, model.metadata.unit
+    of_targets = [f"{PREDICTED}_{target.name}" for target in unit.targets]
+    if twice := next((name for name in keep if name in (*of_quantiles, *of_targets)), None):
+        raise UsageError(f"--keep {twice}: a column of the predictions has this name; rename that of the data")
     classes = pd.Index(model.classes_ if unit.is_share else [])
     if probabilities and not unit.is_share:
         raise UsageError("--probabilities: this model predicts numbers, which have no probabilities; leave it out")
@@ -86,17 +87,23 @@ def predictions(
                 raise DataError(f"{data}: no column {quoted(absent)} to keep; expected one of {some}")
             predicted = model.classify_encoded(inputs)
             columns: dict[str, Any] = {name: frame[name].to_numpy() for name in keep}
-            columns[PREDICTED] = (
-                pd.Categorical.from_codes(predicted.classes, categories=classes) if unit.is_share else predicted.classes
-            )
+            if of_targets:
+                columns |= dict(zip(of_targets, predicted.classes.T, strict=True))
+            else:
+                columns[PREDICTED] = (
+                    pd.Categorical.from_codes(predicted.classes, categories=classes)
+                    if unit.is_share
+                    else predicted.classes
+                )
             columns |= {name: predicted.probabilities[:, k] for name, k in of_quantiles.items()}
             if probabilities:
                 columns |= dict(zip(names, predicted.probabilities.T, strict=True))
             rows += len(frame)
             yield pd.DataFrame(columns, copy=False)
     if not rows:  # a table without rows has its columns all the same
-        none = pd.DataFrame({name: [] for name in (*taken, *of_quantiles, *(names if probabilities else ()))})
-        numbers = dict.fromkeys((PREDICTED, *of_quantiles), np.float64)
+        own = of_targets or [PREDICTED, *of_quantiles]
+        none = pd.DataFrame({name: [] for name in (*keep, *own, *(names if probabilities else ()))})
+        numbers = dict.fromkeys(own, np.float64)
         yield none.astype({PREDICTED: pd.CategoricalDtype(classes)} if unit.is_share else numbers)
 
 
@@ -119,11 +126,17 @@ def is_predictions(path: Path) -> bool:
         if path.suffix == ".parquet":
             from pyarrow import parquet
 
-            return PREDICTED in parquet.read_schema(path).names
+            return _are_of_predictions(parquet.read_schema(path).names)
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            return PREDICTED in next(csv.reader([file.readline(LONGEST_HEADER)]), [])
+            return _are_of_predictions(next(csv.reader([file.readline(LONGEST_HEADER)]), []))
     except (ImportError, OSError, EOFError, ValueError, csv.Error):
         return False
+
+
+def _are_of_predictions(names: Sequence[str]) -> bool:
+    """Whether a file with these columns has predictions: of several targets they are its last ones."""
+    last = names[-2:]
+    return PREDICTED in names or (len(last) == 2 and all(name.startswith(f"{PREDICTED}_") for name in last))
 
 
 @contextmanager
@@ -184,8 +197,8 @@ def _parquet_to(file: IO[bytes], path: Path) -> Iterator[Write]:
 
     def write(table: pd.DataFrame) -> None:
         nonlocal writer
-        column, plain = table[PREDICTED], table
-        if isinstance(column.dtype, pd.CategoricalDtype):
+        column, plain = table.get(PREDICTED), table
+        if column is not None and isinstance(column.dtype, pd.CategoricalDtype):
             plain = table.assign(**{PREDICTED: column.astype(column.cat.categories.dtype)})
         arrow = pyarrow.Table.from_pandas(plain, preserve_index=False).replace_schema_metadata(None)
         writer = writer or parquet.ParquetWriter(file, arrow.schema)

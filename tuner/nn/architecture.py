@@ -27,9 +27,10 @@ class Architecture:
 
     Without hidden layers it is softmax, logistic or linear regression.  The output "softmax" has one unit per class;
     "sigmoid" has a single unit, the probability of class 1, and needs exactly two classes.  "linear" (trained by
-    squared error), "huber", "absolute" and "poisson" (by the losses of these names) have a single unit, a number or
-    its logarithm, and quantiles (see ``quantile_output``) one each; ``n_classes`` is 1.  ``residual``: a hidden layer
-    as wide as the one before it adds that one's activations to its own.  (He et al. 2016)
+    squared error), "huber" and "absolute" (by the losses of these names) have one unit per number to predict;
+    ``n_classes`` is how many these are.  "poisson" has a single unit, the logarithm of a count, and quantiles (see
+    ``quantile_output``) one each; ``n_classes`` is 1.  ``residual``: a hidden layer as wide as the one before it adds
+    that one's activations to its own.  (He et al. 2016)
     """
 
     n_features: int
@@ -45,8 +46,10 @@ class Architecture:
         output_named(self.output)
         if not self.is_numeric:
             integer("n_classes", self.n_classes, low=2)
-        elif self.n_classes != 1:
+        elif not self.functions.takes_several and self.n_classes != 1:
             raise ArgumentError(f'n_classes: expected 1 with output "{self.output}", got {self.n_classes}')
+        else:
+            integer("n_classes", self.n_classes, low=1)
         for width in self.hidden:
             integer("hidden", width, low=1)
         if self.output == "sigmoid" and self.n_classes != 2:

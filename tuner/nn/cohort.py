@@ -100,7 +100,7 @@ class Buffers:
         for start, stop, rows in ((0, whole, batch_rows), (whole, len(y), len(y) - whole)):
             if start < stop:
                 out = self._targets(self.targets[k], start, stop, rows)
-                targets(y[start:stop].reshape(-1, rows), out)
+                targets(y[start:stop].reshape(-1, rows, *y.shape[1:]), out)
                 if smoothing:
                     np.multiply(out, out.dtype.type(1 - smoothing), out)
                     np.add(out, out.dtype.type(smoothing / self._n_classes), out)

@@ -24,6 +24,8 @@ RowLosses = Callable[[Array, Array], Array]
 class Examples:
     """X (n, n_features) of floats, y (n,) of class numbers from 0 or of floats, and optional weights (n,) ≥ 0.
 
+    y (n, n_targets) are several numbers of each row.
+
     Numbers to predict train best if they have mean 0 and standard deviation 1.
 
     ``weights`` are relative: the cost is Σ w·loss / Σ w.  Errors count examples alike, unless ``error_weights``,
@@ -52,9 +54,11 @@ class Examples:
         X, y = self.X, np.asarray(self.y)
         if not (isinstance(X, Inputs) and X.has_flags):
             X = X.array() if isinstance(X, Inputs) else np.asarray(X)
-        if len(X.shape) != 2 or y.ndim != 1 or len(X) != len(y):
+        of_row = (n_classes,) if is_numeric and n_classes > 1 else ()
+        if len(X.shape) != 2 or not y.ndim or y.shape[1:] != of_row or len(X) != len(y):
+            expected = f"(n, {n_classes})" if of_row else "(n,)"
             raise ArgumentError(
-                f"{name}: expected X of shape (n, n_features) and y of shape (n,), got {X.shape} and {y.shape}"
+                f"{name}: expected X of shape (n, n_features) and y of shape {expected}, got {X.shape} and {y.shape}"
             )
         if not len(y):
             raise ArgumentError(f"{name}: expected at least 1 example, got 0")

@@ -34,7 +34,9 @@ class Output(NamedTuple):
     """The functions of an output layer; y (n,) are class numbers, or numbers to predict if it ``is_numeric``.
 
     ``classes(logits)`` returns (..., n), ``probabilities(logits)`` (..., n_classes, n): of numbers, both are the
-    predicted ones; of ``quantiles``, the median and all of them in rising order.
+    predicted ones; of ``quantiles``, the median and all of them in rising order.  An output that ``takes_several``
+    predicts several numbers if it has several units: y and what ``classes`` returns are then (..., n, n_outputs), and a
+    loss is the mean over them.
     ``assess(logits, labels)`` returns the losses and which examples are wrong (of numbers, the squared errors),
     (..., n), and overwrites the logits; ``labels(y)`` is computed once per set of examples.
     ``targets(y, out)`` writes the target probabilities to ``out`` (..., n_outputs, n), for y (..., n).
@@ -50,6 +52,7 @@ class Output(NamedTuple):
     targets: Callable[[Array, Array], object]
     delta: Callable[[Array, Array | None], Delta]
     is_numeric: bool = False
+    takes_several: bool = False
     quantiles: tuple[float, ...] = ()
 
 
@@ -154,30 +157,39 @@ def _sigmoid_delta(logits: Array, inverse: Array | None) -> Delta:
 
 
 def _numbers(loss: Callable[[Array], Array], slope: Callable[[Array, Array], list[Call]]) -> Output:
-    """Return the output of one number, the logit itself.
+    """Return the output of one or several numbers, the logits themselves.
 
-    ``loss(residuals)``: (..., n), of z − y.  ``slope(product, weight)`` returns the calls that turn weight · (z − y)
+    ``loss(residuals)``: of z − y, each alone.  ``slope(product, weight)`` returns the calls that turn weight · (z − y)
     into weight times the loss's slope, in place.
     """
 
     def values(logits: Array) -> Array:
-        return logits[..., 0, :]
+        return logits[..., 0, :] if logits.shape[-2] == 1 else logits.swapaxes(-2, -1)
 
     def assess(logits: Array, y: Array) -> tuple[Array, Array]:
-        residuals = logits[..., 0, :] - y
-        return loss(residuals), np.square(residuals)
+        if logits.shape[-2] == 1:
+            residuals = logits[..., 0, :] - y
+            return loss(residuals), np.square(residuals)
+        residuals = logits - y.swapaxes(-2, -1)
+        return loss(residuals).mean(axis=-2), np.square(residuals).mean(axis=-2)
 
     def targets(y: Array, out: Array) -> None:
-        out[..., 0, :] = y
+        if out.shape[-2] == 1:
+            out[..., 0, :] = y
+        else:
+            out[...] = y.swapaxes(-2, -1)
 
     def delta(logits: Array, inverse: Array | None) -> Delta:
+        share = logits.dtype.type(1 / logits.shape[-2])
+        mean = [] if share == 1 else [partial(np.multiply, logits, share, logits)]
         return lambda targets, weight: [
             partial(np.multiply, logits, weight, logits),
             partial(np.subtract, logits, targets, logits),
             *slope(logits, weight),
+            *mean,
         ]
 
-    return Output(values, _unchanged, _unchanged, assess, targets, delta, is_numeric=True)
+    return Output(values, _unchanged, _unchanged, assess, targets, delta, is_numeric=True, takes_several=True)
 
 
 def _half_squares(residuals: Array) -> Array:

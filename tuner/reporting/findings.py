@@ -359,7 +359,7 @@ def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | Non
 def references(record: StudyRecord) -> dict[str, float | None]:
     """Return the dev errors of the reference models; None for what is unknown."""
     if not record.unit.is_share:
-        losses = record.unit.row_losses(record.unit.standardized(record.unit.mean), record.dev_y)
+        losses = record.unit.row_losses(record.unit.of_training, record.dev_y)
         alone = float(record.unit.error(np.average(losses, weights=record.dev_weights)))
         return {"mean": alone, **(record.facts.references or {})}
     counts = np.bincount(record.dev_y, weights=record.dev_weights, minlength=len(record.class_names))
@@ -390,7 +390,7 @@ def network_shape(
     ``form``: that of its numbers, if trials choose it.
     """
     widths = definition.network.hidden if hidden is None else HYPERPARAMETERS["hidden"].parse(hidden)
-    facts, n_classes = record.facts, len(record.class_names) or 1
+    facts, n_classes = record.facts, len(record.class_names) or record.unit.n_targets
     n_features = facts.form_features.get(form or "", facts.n_features or 1)
     output = output_for(definition.network.output_name, is_numeric=not record.unit.is_share)
     return Architecture(n_features, tuple(widths), n_classes, output=output)

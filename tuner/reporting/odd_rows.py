@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class OddRows:
     """Odd rows of one ``kind``, "duplicates" or "outliers", and what they are as a ``sentence``.
 
-    ``frame``: ``place`` ("line 17"), ``given``, then of duplicates the ``group`` of equal rows, of outliers the
-    ``column``, what is ``usual`` there and how many ``times`` as far outside the cell is (missing for a new category);
-    then the data's own columns.
+    ``frame``: ``place`` ("line 17"), ``given``, of several targets ``given_NAME`` of each, then of duplicates the
+    ``group`` of equal rows, of outliers the ``column``, what is ``usual`` there and how many ``times`` as far outside
+    the cell is (missing for a new category); then the data's own columns.
     """
 
     kind: str
@@ -49,10 +49,10 @@ def _duplicates(record: StudyRecord, dataset: Dataset) -> OddRows:
     groups = contradicting_rows(dataset)
     places = np.concatenate(groups) if groups else np.zeros(0, dtype=np.int64)
     fixed = {
-        "given": _given(record, places),
+        **_given(record, places),
         "group": np.repeat(np.arange(1, len(groups) + 1), [len(group) for group in groups]),
     }
-    what = "class" if record.unit.is_share else "number"
+    what = "class" if record.unit.is_share else "row of numbers" if record.unit.targets else "number"
     share = percent(len(places) / len(record.dev_y))
     sentence = (
         f"{count(len(places), 'dev row')} ({share}) in {count(len(groups), 'group')} are equal in "
@@ -67,7 +67,7 @@ def _outliers(record: StudyRecord, dataset: Dataset) -> OddRows:
     cells = odd_cells(dataset)
     places = np.array([cell.place for cell in cells], dtype=np.int64)
     fixed = {
-        "given": _given(record, places),
+        **_given(record, places),
         "column": [cell.column for cell in cells],
         "usual": [cell.usual for cell in cells],
         "times": [cell.times if math.isfinite(cell.times) else math.nan for cell in cells],
@@ -86,6 +86,8 @@ def _outliers(record: StudyRecord, dataset: Dataset) -> OddRows:
     return OddRows("outliers", sentence, read_dev_rows(dataset, places, fixed))
 
 
-def _given(record: StudyRecord, places: np.ndarray) -> Any:
-    y = record.dev_y[places]
-    return np.array(record.class_names, dtype=object)[y] if record.unit.is_share else record.unit.restored(y)
+def _given(record: StudyRecord, places: np.ndarray) -> dict[str, Any]:
+    y, unit = record.dev_y[places], record.unit
+    if unit.targets:
+        return {f"given_{target.name}": of for target, of in zip(unit.targets, unit.restored(y).T, strict=True)}
+    return {"given": np.array(record.class_names, dtype=object)[y] if unit.is_share else unit.restored(y)}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis import (
     ClassScores,
+    NumberErrors,
     Ranking,
     Reliability,
     Share,
@@ -22,7 +23,7 @@ from tuner.analysis import (
     reliability,
 )
 from tuner.reporting.findings import Findings
-from tuner.storage import StudyRecord
+from tuner.storage import StudyRecord, TrialRecord
 
 HEADING = "Predictions of the best trial"
 MOST_CLASSES_IN_JSON = 100
@@ -89,17 +90,30 @@ def find_predictions(record: StudyRecord, findings: Findings) -> ClassPrediction
 
 
 def find_tenths(record: StudyRecord, findings: Findings) -> list[Tenth]:
-    """Measure the best trial's predictions of numbers by tenth of the target; none of classes, or if none are kept.
+    """Measure the best trial's predictions of one number by tenth of the target; none of others, or if none are kept.
 
     With seeds a row's loss and residual are the means over the networks.
     """
     best, unit = findings.best, record.unit
-    if best is None or best.predictions is None or unit.is_share:
+    if best is None or best.predictions is None or unit.is_share or unit.targets:
         return []
-    numbers = best.predictions.classes.reshape(-1, len(record.dev_y))
+    numbers = best.predictions.by_network(len(record.dev_y))
     y, losses = unit.restored(record.dev_y), unit.row_losses(numbers, record.dev_y).mean(axis=0)
     residuals = unit.predicted(numbers).mean(axis=0) - y
     return errors_by_tenth(y, residuals, losses, unit, record.dev_weights, record.dev_groups)
+
+
+def find_target_errors(record: StudyRecord, best: TrialRecord | None) -> dict[str, NumberErrors]:
+    """Return the dev errors of each of several targets, of the best trial's networks; none without predictions."""
+    unit = record.unit
+    if best is None or best.predictions is None or not unit.targets:
+        return {}
+    predicted = unit.predicted(best.predictions.classes)
+    times = len(predicted) // len(record.dev_y)
+    y = np.concatenate([unit.restored(record.dev_y)] * times)
+    weights = None if record.dev_weights is None else np.tile(record.dev_weights, times)
+    names = [target.name for target in unit.targets]
+    return dict(zip(names, NumberErrors.of_each(predicted, y, weights), strict=True))
 
 
 def own_weights(record: StudyRecord) -> NDArray[np.float64] | None:

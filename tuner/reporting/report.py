@@ -10,7 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.analysis import Action, ColumnUse, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Tenth, Uncertainty
+from tuner.analysis import (
+    Action,
+    ColumnUse,
+    Diagnosis,
+    ErrorEstimate,
+    Gap,
+    HyperparameterEffects,
+    NumberErrors,
+    Tenth,
+    Uncertainty,
+)
 from tuner.commands import command_text
 from tuner.data import Dataset, Mismatch, find_mismatch
 from tuner.errors import UsageError
@@ -30,7 +40,7 @@ from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.mismatch import mismatch_dict
 from tuner.reporting.news import News
 from tuner.reporting.notes import data_warnings, failure_sentence, failures_of, find_notes, mostly_failed
-from tuner.reporting.predictions import ClassPredictions, find_predictions, find_tenths
+from tuner.reporting.predictions import ClassPredictions, find_predictions, find_target_errors, find_tenths
 from tuner.reporting.sentences import (
     assumption,
     counting_sentence,
@@ -153,6 +163,11 @@ class Report(Shown):
     def tenths(self) -> list[Tenth]:
         """How far off the numbers that the best trial predicts of the dev rows are, by tenth of the target."""
         return find_tenths(self.record, self.findings)
+
+    @cached_property
+    def target_errors(self) -> dict[str, NumberErrors]:
+        """The best trial's dev errors of each of several targets, in its unit, by name; else none."""
+        return find_target_errors(self.record, self.best)
 
     @cached_property
     def label_noise(self) -> LabelNoise | None:
@@ -398,4 +413,6 @@ class Report(Shown):
                 one.name: {end: getattr(one.estimate, end) for end in ("value", "low", "high")}
                 for one in findings.classes
             }
+        if self.target_errors:
+            predictions = {"targets": {name: of.to_dict() for name, of in self.target_errors.items()}}
         return {"number": best.number, **errors, "params": best.params, **predictions}

@@ -146,13 +146,28 @@ class ClassTable:
     left_out: int
 
 
+TARGET_HEADINGS = ["target", "RMSE", "MAE", "R²"]
+
+
+def target_rows(report: Report) -> list[list[str]]:
+    """Return the dev errors of each of several targets, in its unit; no rows of one."""
+    rows = []
+    for target in report.record.unit.targets if report.target_errors else ():
+        errors, text = report.target_errors[target.name], target.unit.text
+        both = (text(errors.root_mean_squared_error), text(errors.mean_absolute_error))
+        rows.append([target.name, *both, f"{errors.r2:.3f}"])
+    return rows
+
+
 def class_table(report: Report) -> ClassTable:
     """Return recall, precision and F1 of every class, or its dev error where predictions were not kept.
 
-    Of numbers, the error and the mean residual of each tenth of the target.
+    Of numbers, the error and the mean residual of each tenth of the target, of several targets the errors of each.
     A metric that is none of wrong rows has columns of its own.  Classes are in their order; of more than a table shows,
     those with the highest errors are there.
     """
+    if report.target_errors:
+        return ClassTable(TARGET_HEADINGS, target_rows(report), 0)
     if report.tenths:
         return _tenth_table(report)
     predictions, names, unit = report.predictions, report.record.class_names, report.record.unit

@@ -122,7 +122,7 @@ def _named(gaps: Iterable[str]) -> str:
 def figures_sentence(diagnosis: Diagnosis, n_trials: int, error: str = ERROR.label) -> str:
     """State the error on new examples, and those of the reference models; ``error``: its name."""
     unit = diagnosis.unit
-    error = error if unit.is_share else f"{error} (in the unit of the target)"
+    error = error if unit.is_share else f"{error} ({unit.of_target})"
     dev, corrected = diagnosis.errors.get("dev"), diagnosis.errors.get("dev_corrected")
     if dev is None or corrected is None:
         return ""

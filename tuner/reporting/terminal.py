@@ -13,7 +13,7 @@ from rich.text import Text
 from tuner.outcomes import Level, TrialState
 from tuner.printable import printable
 from tuner.reporting.faces import Printed
-from tuner.reporting.rows import VERDICT_LEVELS, error_rows, gap_rows
+from tuner.reporting.rows import TARGET_HEADINGS, VERDICT_LEVELS, error_rows, gap_rows, target_rows
 from tuner.reporting.sentences import GAP_NAMES, gap_size
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ def printed(report: Report) -> Printed:
     body: list[RenderableType] = _trials_lines(report)
     if report.best is not None:
         body += ["", _error_table(report), "", gap_table(report), ""]
+        if rows := target_rows(report):
+            table = FittedTable(f"{TARGET_HEADINGS[0]} (dev, in its own unit)", *TARGET_HEADINGS[1:])
+            for row in rows:
+                table.add_row(*row)
+            body += [table, ""]
         body += [Paragraph(sentence) for sentence in report.sentences[1:]]
     body += [Paragraph(f"· {warning}", "bold yellow") for warning in report.warnings]
     body += [Paragraph(f"· {note}", "dim") for note in report.notes]

@@ -32,6 +32,9 @@ probability (empty if unknown), the share of the best trials that have it wrong,
 FIXED_OF_NUMBERS = ("place", "given", "predicted", "residual", "far_off_in")
 """The same where numbers are predicted: the residual is predicted − given, and a trial has a row wrong if it misses it
 by more than its own error, an RMSE or MAE.
+
+Of several targets there are ``given_NAME`` and ``predicted_NAME`` of each, and the residual is the size of all of them:
+the root mean square, or the mean size, of those of the targets in standard deviations.
 """
 DIGITS = 7  # of numbers that are predicted, which networks compute in single precision
 PERCENT = ("confidence", "wrong_in", "far_off_in")
@@ -88,7 +91,9 @@ class WrongRows:
     @property
     def fixed(self) -> tuple[str, ...]:
         """The columns before those of the data."""
-        return FIXED if self.unit.is_share else FIXED_OF_NUMBERS
+        if not self.unit.targets:
+            return FIXED if self.unit.is_share else FIXED_OF_NUMBERS
+        return ("place", *_columns_of(self.unit), *FIXED_OF_NUMBERS[3:])
 
     @property
     def headline(self) -> str:
@@ -110,7 +115,7 @@ class WrongRows:
 
     def text(self, name: str, of: Any) -> str:
         """Write a cell of a column of the frame for a person."""
-        if name in self.fixed and isinstance(of, float) and of == of:
+        if name in self.fixed and name not in _columns_of(self.unit) and isinstance(of, float) and of == of:
             return percent(of) if name in PERCENT else self.unit.text(of)
         return cell_text(of)
 
@@ -187,7 +192,7 @@ def dev_losses(record: StudyRecord, trial: TrialRecord) -> NDArray[np.float64]:
     With seeds the share of the networks that have it wrong, or their mean.
     """
     assert trial.predictions is not None
-    predicted = trial.predictions.classes.reshape(-1, len(record.dev_y))
+    predicted = trial.predictions.by_network(len(record.dev_y))
     return np.asarray(record.unit.row_losses(predicted, record.dev_y).mean(axis=0))
 
 
@@ -237,15 +242,19 @@ def _missed_numbers(
     y = unit.restored(record.dev_y)
     predicted = {each.number: unit.predicted(_number_of_row(each, len(y))) for each in others}
     weights = _weights(record)
-    mean = {each: np.average(unit.losses_of((of - y) / unit.scale), weights=weights) for each, of in predicted.items()}
+    mean = {each: np.average(unit.missed(of - y), weights=weights) for each, of in predicted.items()}
     typical = {each: float(unit.error(of)) for each, of in mean.items()}
-    far_off_in = np.mean([np.abs(of - y) > typical[each] for each, of in predicted.items()], axis=0)
-    missed = np.abs(predicted[trial.number] - y)
+    sizes = {each: _sizes(unit, of - y) for each, of in predicted.items()}
+    far_off_in = np.mean([of > typical[each] for each, of in sizes.items()], axis=0)
+    missed = sizes[trial.number]
     far = missed > typical[trial.number]
     order = np.argsort(-missed, kind="stable")[: int(far.sum())]
     order = order[seen[order]]
     given, of_trial = y[order], predicted[trial.number][order]
     numbers = {"given": given, "predicted": of_trial, "residual": of_trial - given}
+    if unit.targets:
+        each = np.stack([given, of_trial], axis=2).reshape(len(given), -1)  # given and predicted, target by target
+        numbers = {**dict(zip(_columns_of(unit), each.T, strict=True)), "residual": missed[order]}
     fixed: dict[str, Any] = {name: [float(f"{of:.{DIGITS}g}") for of in each] for name, each in numbers.items()}
     fixed["far_off_in"] = far_off_in[order]
     frame = read_dev_rows(dataset, order, fixed)
@@ -268,6 +277,16 @@ def _missed_numbers(
 
 def _weights(record: StudyRecord) -> NDArray[np.float64]:
     return np.ones(len(record.dev_y)) if record.dev_weights is None else record.dev_weights
+
+
+def _columns_of(unit: Unit) -> list[str]:
+    """Return the columns of what is given and predicted of several targets."""
+    return [f"{what}_{target.name}" for target in unit.targets for what in ("given", "predicted")]
+
+
+def _sizes(unit: Unit, residuals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sizes (n,) of residuals, in the unit of the error."""
+    return np.asarray(unit.error(unit.missed(residuals))) if unit.targets else np.abs(residuals)
 
 
 def _pictures(frame: pd.DataFrame, dataset: Dataset) -> Pictures | None:
@@ -306,7 +325,7 @@ def row_predictions(
 def _number_of_row(trial: TrialRecord, n: int) -> NDArray[np.float64]:
     """Return the standardized number (n,) that the networks of all seeds predict of each dev row on the mean."""
     assert trial.predictions is not None
-    return np.asarray(trial.predictions.classes.reshape(-1, n).mean(axis=0, dtype=np.float64))
+    return np.asarray(trial.predictions.by_network(n).mean(axis=0, dtype=np.float64))
 
 
 def cell_text(cell: Any) -> str:

@@ -25,6 +25,7 @@ from tuner.storage.facts import Begun
 from tuner.storage.holds import Hold
 from tuner.storage.owner import Owner
 from tuner.target_transforms import TargetTransform
+from tuner.units import TargetScale
 
 MOST = 2**31 - 1
 EARLIEST, LATEST = datetime.datetime(1970, 1, 1), datetime.datetime(2200, 1, 1)
@@ -191,6 +192,7 @@ class _NumbersRow(_Row):
     scale: float = Field(gt=0)
     mean: float
     transform: TargetTransform | None = None
+    targets: tuple[TargetScale, ...] | None = Field(default=None, min_length=2)
     absolute: float | None = Field(default=None, gt=0)
 
 

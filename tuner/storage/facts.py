@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field
 
 from tuner.outcomes import STRICT, Finding
@@ -70,6 +71,14 @@ class StudyFacts:
     def targets_type(self) -> str:
         """The type of the dev rows' targets in the database: class indices, or standardized numbers."""
         return "<i4" if self.unit.is_share else "<f4"
+
+    def targets_of(self, stored: bytes) -> np.ndarray:
+        """Return the targets of the dev rows as the database has them: int64 classes, or float64 numbers.
+
+        Of several targets (n_dev, n_targets).
+        """
+        y = np.frombuffer(stored, self.targets_type).astype(np.int64 if self.unit.is_share else np.float64)
+        return y.reshape(-1, self.unit.n_targets) if self.unit.targets else y
 
     def trains_as(self, other: StudyFacts) -> bool:
         """Whether the same hyperparameters and seed make the same network in both studies."""

@@ -79,7 +79,7 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
     ).one_or_none()
     old_id = study["study_id"]
     out.execute(_STATES, {"study": old_id}).all()  # one that there is not would be left behind without a word
-    read_predictions(out, old_id, len(study["dev_rows"]) // 8, len(StudyFacts.from_json(study["facts"]).class_names))
+    read_predictions(out, old_id, len(study["dev_rows"]) // 8, StudyFacts.from_json(study["facts"]))
     if existing is None:
         _refuse_foreign(into, name)
         new_id = insert_name(into, name)

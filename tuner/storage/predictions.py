@@ -17,7 +17,9 @@ from sqlalchemy.engine import Connection
 
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import BadValueError
+from tuner.storage.facts import StudyFacts
 from tuner.storage.losses import pack_losses, unpack_losses
+from tuner.units import Unit
 
 KEPT = 20
 """Trials of a study: twice those of an ensemble, whose other half shows what the choice did to its error."""
@@ -49,7 +51,8 @@ _OF_STUDY = sa.select(tables.predictions).where(_p.study_id == tables.STUDY)
 class DevPredictions:
     """What a trial's networks predict of their dev rows, one network after the other: n rows, those of all networks.
 
-    ``classes`` (n,): indices, or the standardized numbers that are predicted, which have no probabilities.
+    ``classes`` (n,): indices, or the standardized numbers that are predicted, of several targets (n, n_targets), which
+    have no probabilities.
     ``probabilities`` (n, n_classes); (n, 1) where only those of the predicted classes are kept; None of a custom
     trainer that returned classes.
     ``train_losses``: of each network, which of its training rows are wrong, or their squared errors, (n_train,); None
@@ -59,6 +62,13 @@ class DevPredictions:
     classes: np.ndarray
     probabilities: np.ndarray | None
     train_losses: Sequence[np.ndarray] | None = None
+
+    def by_network(self, n_dev: int) -> np.ndarray:
+        """The classes or numbers (times, n_dev), of several targets (times, n_dev, n_targets).
+
+        Networks of folds have the dev rows once, those of several seeds once each.
+        """
+        return self.classes.reshape(-1, n_dev, *self.classes.shape[1:])
 
     @classmethod
     def joined(
@@ -119,7 +129,7 @@ def _logarithms(probabilities: np.ndarray) -> np.ndarray:
         return np.asarray(np.log(np.clip(probabilities, 0, 1)), "<f2")
 
 
-def read_predictions(connection: Connection, study_id: int, n_dev: int, n_classes: int) -> dict[int, DevPredictions]:
+def read_predictions(connection: Connection, study_id: int, n_dev: int, facts: StudyFacts) -> dict[int, DevPredictions]:
     """The predictions that are kept of a study's trials, by the trial's id; numbers without classes.
 
     Raises BadValueError.
@@ -129,14 +139,15 @@ def read_predictions(connection: Connection, study_id: int, n_dev: int, n_classe
     for trial_id, n_train in connection.execute(_SIZES, {"study": study_id}):
         sizes.setdefault(trial_id, []).append(n_train)
     for row in connection.execute(_OF_STUDY, {"study": study_id}):
-        losses = _unpacked_losses(row, sizes.get(row.trial_id, []), are_bits=n_classes > 0)
-        kept[row.trial_id] = replace(_unpacked(row, n_dev, n_classes), train_losses=losses)
+        losses = _unpacked_losses(row, sizes.get(row.trial_id, []), are_bits=facts.unit.is_share)
+        kept[row.trial_id] = replace(_unpacked(row, n_dev, facts), train_losses=losses)
     return kept
 
 
-def _unpacked(row: Any, n_dev: int, n_classes: int) -> DevPredictions:
+def _unpacked(row: Any, n_dev: int, facts: StudyFacts) -> DevPredictions:
+    n_classes = len(facts.class_names)
     if not n_classes:
-        return _unpacked_numbers(row, n_dev)
+        return _unpacked_numbers(row, n_dev, facts.unit)
     classes = np.frombuffer(row.classes, "<u2").astype(np.int64)
     n = len(classes)
     if not n or n % n_dev or (classes >= n_classes).any():
@@ -170,11 +181,11 @@ def _unpacked_losses(row: Any, sizes: Sequence[int], *, are_bits: bool) -> list[
     return [np.frombuffer(part, "<f2").astype(np.float64) for part in parts]
 
 
-def _unpacked_numbers(row: Any, n_dev: int) -> DevPredictions:
+def _unpacked_numbers(row: Any, n_dev: int, unit: Unit) -> DevPredictions:
     numbers = np.frombuffer(row.classes, "<f4").astype(np.float64) if len(row.classes) % 4 == 0 else np.zeros(0)
-    if not len(numbers) or len(numbers) % n_dev or not np.isfinite(numbers).all():
+    if not len(numbers) or len(numbers) % (n_dev * unit.n_targets) or not np.isfinite(numbers).all():
         raise _bad(row, "classes", f"the predicted numbers of {n_dev} dev rows, once or more")
-    return DevPredictions(numbers, None)
+    return DevPredictions(numbers.reshape(-1, unit.n_targets) if unit.targets else numbers, None)
 
 
 def _bad(row: Any, column: str, expected: str) -> BadValueError:

@@ -304,9 +304,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         encoding=json.loads(row.encoding),
         created=datetime.datetime.fromtimestamp(row.created, datetime.UTC),
         dev_rows=np.frombuffer(row.dev_rows, "<i8"),
-        dev_y=np.frombuffer(row.dev_classes, facts.targets_type).astype(
-            np.int64 if facts.unit.is_share else np.float64
-        ),
+        dev_y=facts.targets_of(row.dev_classes),
         dev_groups=None if groups is None else np.frombuffer(groups, "<i8"),
         dev_weights=None if weights is None else np.frombuffer(weights, "<f8"),
         dev_fold=np.frombuffer(row.dev_folds, "u1"),
@@ -325,7 +323,9 @@ def _check_dev_set(name: str, row: Any) -> None:
     facts = StudyFacts.from_json(row.facts)
     n_classes = len(facts.class_names)
     rows, test_rows = np.frombuffer(row.dev_rows, "<i8"), np.frombuffer(row.test_rows, "<i8")
-    classes, folds = np.frombuffer(row.dev_classes, facts.targets_type), np.frombuffer(row.dev_folds, "u1")
+    folds = np.frombuffer(row.dev_folds, "u1")
+    whole = len(row.dev_classes) == n * facts.unit.n_targets * np.dtype(facts.targets_type).itemsize
+    classes = facts.targets_of(row.dev_classes) if whole else np.zeros(0)
     fits = (classes >= 0) & (classes < n_classes) if facts.unit.is_share else np.isfinite(classes)
     targets = (
         f"classes of {n} dev rows, from 0 to {n_classes - 1}" if facts.unit.is_share else f"numbers of {n} dev rows"
@@ -417,7 +417,7 @@ def _read_trials(connection: Connection, study_id: int, n_dev: int, facts: Study
     whole = frozenset(connection.execute(query, {"study": study_id}).scalars())
     of_trials = (
         read_learning(connection, study_id),
-        read_predictions(connection, study_id, n_dev, len(facts.class_names)),
+        read_predictions(connection, study_id, n_dev, facts),
         read_confirmations(connection, study_id),
     )
     trials: list[TrialRecord] = []

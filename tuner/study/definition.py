@@ -374,6 +374,8 @@ class StudyDefinition(BaseModel):
         task, are_counts = self.network.known_task, self.network.output == "poisson"
         self.data.set_task(task)
         self.data.set_losses(by_absolute=METRICS[self.search.metric].of_numbers, are_counts=are_counts)
+        if self.data.has_several_targets and (misfit := self._misfit_of_several()):
+            raise ValueError(misfit)
         if are_counts and self.data.target_transform not in (None, "none"):
             raise ValueError(
                 'data.target_transform: expected none with network.output = "poisson", which predicts the logarithm of '
@@ -390,6 +392,16 @@ class StudyDefinition(BaseModel):
                         f"diagnosis.{key}: expected {bounded('an error', low=0, below=1)} {unless}, got {value:g}"
                     )
         return self
+
+    def _misfit_of_several(self) -> str | None:
+        """Return what is wrong with a key that does not suit several targets."""
+        if self.network.task == "classification":
+            return "network.task: expected regression with several targets, got 'classification'"
+        if self.network.quantiles:
+            return "network.quantiles: expected none with several targets; quantiles are of one number"
+        if self.network.output == "poisson":
+            return "network.output: expected linear, huber or absolute with several targets, got 'poisson'"
+        return None
 
     def _task_misfit(self, task: str) -> str | None:
         """Return what is wrong with a key that does not suit the task."""

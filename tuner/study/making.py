@@ -75,14 +75,20 @@ def uses_folds(n_rows: int) -> bool:
 
 
 def make_definition(
-    name: str, source: str | None, target: str | None, shape: DataShape, rows: Mapping[str, Any] = NOTHING
+    name: str,
+    source: str | None,
+    target: str | Sequence[str] | None,
+    shape: DataShape,
+    rows: Mapping[str, Any] = NOTHING,
 ) -> str:
     """Return the TOML text of a definition.
 
     ``source`` is a data file, absolute or relative to the definition's folder; None for rows in memory.  ``rows`` says
     more of the rows: keys of [data].
     """
-    classes = f"{len(shape.class_counts)} classes" if shape.unit.is_share else "a number to predict"
+    n_targets = shape.unit.n_targets
+    numbers = "a number to predict" if n_targets == 1 else f"{n_targets} numbers to predict"
+    classes = f"{len(shape.class_counts)} classes" if shape.unit.is_share else numbers
     lines = [
         SCHEMA_LINE if source is not None else None,
         f"# Made for {visible(source or 'data in memory')}: {shape.n_rows:,} rows outside the test set, "
@@ -104,21 +110,25 @@ def make_definition(
     return "\n".join(line for line in lines if line is not None) + "\n"
 
 
-def _data(source: str | None, target: str | None, shape: DataShape, rows: Mapping[str, Any]) -> list[str | None]:
+def _data(
+    source: str | None, target: str | Sequence[str] | None, shape: DataShape, rows: Mapping[str, Any]
+) -> list[str | None]:
     of_folds = "folds" in rows or (uses_folds(shape.n_rows) and rows.keys().isdisjoint({"dev", "time"}))
     return [
         "[data]",
         _line("source", source, "absolute path" if source.startswith("/") else "relative to this file")
         if source is not None
         else None,
-        _line("target", target, "the column to predict") if target is not None else None,
+        _line("target", target, f"the column{'s' if shape.unit.targets else ''} to predict")
+        if target is not None
+        else None,
         *(_line(key, rows[key], comment) for key, comment in ROWS.items() if key in rows),
         _line("folds", rows.get("folds", 5), "cross-validation on the rows outside the test set") if of_folds else None,
         "# " + _line("split", {"test": 0}, "if you hold a test set of your own: all rows are train and dev")
         if "test" not in rows
         else None,
         "# " + _line("target_transform", "auto", "the network predicts the logarithm of a skewed number")
-        if not shape.unit.is_share and "target_transform" not in rows
+        if not shape.unit.is_share and not shape.unit.targets and "target_transform" not in rows
         else None,
         _line("seed", 0, "seed of the split only: it does not depend on the search's seed"),
     ]
@@ -200,6 +210,8 @@ def _diagnosis(unit: Unit) -> list[str]:
         baseline = gap = two_digits(gap)
         of_baseline = f"{name} of people or of noise, if known"
         by_default = f"2% of the {name} of predicting the mean"
+        if unit.targets:
+            of_baseline += ", in standard deviations"
     return [
         "[diagnosis]" + " " * (ALIGN - 11) + "# may be changed at any time",
         "# " + _line("baseline_error", baseline, of_baseline),

@@ -140,7 +140,7 @@ def _predict(function: TrainerFunction, task: PredictCall, models: dict[str, Any
             models |= {path: function.load_model(path) for path in task.saved if path not in models}
             each = given if len(given) == len(task.saved) else given * len(task.saved)
             answers = [
-                probabilities_of(who, models[path], inputs.array(), task.n_classes)
+                probabilities_of(who, models[path], inputs.array(), task.n_classes, task.n_targets)
                 for path, inputs in zip(task.saved, each, strict=True)
             ]
             return Predicted([own for own, _ in answers], all(known for _, known in answers))

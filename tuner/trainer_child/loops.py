@@ -69,7 +69,7 @@ def torch_trainer(
 
         torch.manual_seed(seed)
         torch.set_num_threads(1)
-        model = _Module(make_module(params, data), is_regression=data.is_regression)
+        model = _Module(make_module(params, data), data.n_targets if data.is_regression else 0)
         optimizer = make_optimizer(params, model.module.parameters())
         X, y = torch.tensor(data.train.X), torch.tensor(data.train.y)
         y = y.float() if data.is_regression else y
@@ -115,27 +115,29 @@ class _Estimator:
 
 
 class _Module:
-    """A module of PyTorch's as a classifier, or as a regressor."""
+    """A module of PyTorch's as a classifier, or as a regressor of ``n_targets`` numbers."""
 
-    def __init__(self, module: Any, *, is_regression: bool = False) -> None:
+    def __init__(self, module: Any, n_targets: int = 0) -> None:
         self.module = module
-        self._is_regression = is_regression
+        self._n_targets = n_targets
 
     def losses(self, X: Any, y: Any) -> Any:
         """The loss of each row of tensors, (n,)."""
         import torch
 
         scores = self.module(X)
-        if self._is_regression:
-            return (scores[:, 0] - y) ** 2
+        if self._n_targets:
+            return ((scores[:, 0] if self._n_targets == 1 else scores) - y).square().reshape(len(y), -1).mean(dim=1)
         return torch.nn.functional.cross_entropy(scores, y, reduction="none")
 
     def error(self, table: Table) -> float:
         """The share of a table's rows that are wrong, or the root mean squared error."""
         predicted = self.predict(table.X)
-        losses = np.square(predicted - table.y) if self._is_regression else predicted != table.y
+        losses = predicted != table.y
+        if self._n_targets:
+            losses = np.square(predicted - table.y).reshape(len(table), -1).mean(axis=1)
         mean = float(np.average(losses, weights=table.weights))
-        return math.sqrt(mean) if self._is_regression else mean
+        return math.sqrt(mean) if self._n_targets else mean
 
     def predict_proba(self, X: Floats) -> Floats:
         """Class probabilities (n, n_classes)."""
@@ -149,9 +151,10 @@ class _Module:
             return [self.module(part) for part in torch.tensor(X).split(ROWS_AT_ONCE)]
 
     def predict(self, X: Floats) -> NDArray[Any]:
-        """Class indices (n,), or numbers (n,)."""
-        if self._is_regression:
-            return np.concatenate([scores[:, 0].numpy() for scores in self._scores(X)])
+        """Class indices (n,), or numbers (n,), of several targets (n, n_targets)."""
+        if self._n_targets:
+            numbers: NDArray[Any] = np.concatenate([scores.numpy() for scores in self._scores(X)])
+            return numbers[:, 0] if self._n_targets == 1 else numbers
         classes: NDArray[np.int64] = self.predict_proba(X).argmax(axis=1)
         return classes
 
@@ -159,7 +162,7 @@ class _Module:
         """Save the module with its weights."""
         import torch
 
-        setattr(self.module, REGRESSION, self._is_regression)
+        setattr(self.module, REGRESSION, self._n_targets)
         torch.save(self.module, path)
 
     @classmethod
@@ -168,4 +171,4 @@ class _Module:
         import torch
 
         module = torch.load(path, weights_only=False)
-        return cls(module, is_regression=getattr(module, REGRESSION, False))
+        return cls(module, int(getattr(module, REGRESSION, 0)))

@@ -24,7 +24,7 @@ class TrainerData:
     Each is a table: X (n, n_features) float32, encoded and normalized, y (n,) class indices, rows (n,) row numbers in
     the file, and weights (n,), what each row counts for, or None.  The arrays are shared by all trials and cannot be
     written to.  ``image``: height and width, where rows are pixels.  For regression y is (n,) numbers less their mean,
-    in standard deviations, both of the training rows.
+    in standard deviations, both of the training rows; of several targets (n, n_targets).
     """
 
     train: Table
@@ -43,6 +43,11 @@ class TrainerData:
     def is_regression(self) -> bool:
         """Whether y has numbers to predict."""
         return not self.class_names
+
+    @property
+    def n_targets(self) -> int:
+        """How many numbers are to be predicted of a row; 1 of classes."""
+        return self.train.y.shape[1] if self.train.y.ndim > 1 else 1
 
     @property
     def tables(self) -> dict[str, Table]:
@@ -73,19 +78,20 @@ class TrainCall:
 class PredictCall:
     """To the trainer: predict with models that it saved; ``content`` is a parcel's: one ``Inputs``, or one each.
 
-    ``n_classes``: 0 for regression.
+    ``n_classes``: 0 for regression, which predicts ``n_targets`` numbers of a row.
     """
 
     saved: tuple[str, ...]
     content: bytes
     n_classes: int
+    n_targets: int
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
     """From the trainer: each model's class probabilities, (n, n_classes); 0 and 1 where it only predicts classes.
 
-    For regression the predicted numbers, (n, 1).  ``has_probabilities``: no model only predicts classes.
+    For regression the predicted numbers, (n, n_targets).  ``has_probabilities``: no model only predicts classes.
     """
 
     probabilities: list[Floats]

@@ -92,14 +92,15 @@ def _predictions(who: str, model: Any, X: Floats, n_classes: int) -> Any:
     return all_classes
 
 
-def probabilities_of(who: str, model: Any, X: Floats, n_classes: int) -> tuple[Floats, bool]:
+def probabilities_of(who: str, model: Any, X: Floats, n_classes: int, n_targets: int) -> tuple[Floats, bool]:
     """The class probabilities (n, n_classes) of a model, checked, and whether it has any: else they are 0 and 1.
 
-    ``n_classes``: 0 for numbers, (n, 1).
+    ``n_classes``: 0 for numbers, (n, n_targets).
     """
-    labels, probabilities = _answer(f"{who} predicted ", _predictions(who, model, X, n_classes), len(X), n_classes)
+    given = _predictions(who, model, X, n_classes)
+    labels, probabilities = _answer(f"{who} predicted ", given, len(X), n_classes, n_targets)
     if not n_classes:
-        return labels[:, None].astype(np.float32), False
+        return labels.reshape(-1, n_targets).astype(np.float32), False
     if probabilities is None:
         return np.eye(n_classes, dtype=np.float32)[labels], False
     return probabilities.astype(np.float32), True
@@ -125,18 +126,18 @@ def _answers(who: str, predictions: Any, data: TrainerData) -> list[Answer]:
     if len(predictions) != len(tables):
         raise TrainerError(f"{who} returned {len(predictions)} things, {expected}")
     return [
-        _answer(f"{who} returned {name} ", given, len(table), len(data.class_names))
+        _answer(f"{who} returned {name} ", given, len(table), len(data.class_names), data.n_targets)
         for (name, table), given in zip(tables.items(), predictions, strict=True)
     ]
 
 
-def _answer(what: str, given: Any, n: int, n_classes: int) -> Answer:
+def _answer(what: str, given: Any, n: int, n_classes: int, n_targets: int) -> Answer:
     try:
         array = np.asarray(given)
     except Exception as error:
         raise TrainerError(f"{what}predictions that are no array ({error_line(error)})") from error
     if not n_classes:
-        return _numbers(f"{what}numbers", array, n), None
+        return _numbers(f"{what}numbers", array, n, n_targets), None
     if array.shape == (n, n_classes) and array.dtype.kind == "f":
         _check_probabilities(f"{what}probabilities", array)
         return array.argmax(axis=1), array
@@ -166,17 +167,18 @@ def _labels(what: str, array: NDArray[Any], n: int, n_classes: int) -> Ints:
     return array.astype(np.int64)
 
 
-def _numbers(what: str, array: NDArray[Any], n: int) -> NDArray[np.float64]:
-    expected = f"expected ({n},) finite numbers, in standard deviations as y is"
-    if array.shape not in ((n,), (n, 1)):
+def _numbers(what: str, array: NDArray[Any], n: int, n_targets: int) -> NDArray[np.float64]:
+    shape = f"({n},)" if n_targets == 1 else f"({n}, {n_targets})"
+    expected = f"expected {shape} finite numbers, in standard deviations as y is"
+    if array.shape != (n, n_targets) and (n_targets > 1 or array.shape != (n,)):
         raise TrainerError(f"{what} of shape {array.shape}, {expected}")
     if array.dtype.kind not in "iuf":
         raise TrainerError(f"{what} like {array.ravel().tolist()[0]!r}, {expected}")
     numbers = array.ravel().astype(np.float64)
     wrong = np.flatnonzero(~(np.abs(numbers) <= LARGEST))
     if len(wrong):
-        raise TrainerError(f"{what} with {numbers[wrong[0]]} at row {wrong[0]}, {expected}")
-    return numbers
+        raise TrainerError(f"{what} with {numbers[wrong[0]]} at row {wrong[0] // n_targets}, {expected}")
+    return numbers if n_targets == 1 else numbers.reshape(n, n_targets)
 
 
 def _costs(who: str, costs: Any) -> tuple[float, float]:
@@ -194,7 +196,8 @@ def _usual_costs(answers: Sequence[Answer], data: TrainerData) -> tuple[float, f
     costs = []
     for (numbers, probabilities), table in zip(answers, (data.train, data.dev), strict=False):
         if data.is_regression and len(table):
-            costs.append(float(np.average(np.square(numbers - table.y), weights=table.weights)))
+            squares = np.square(numbers - table.y).reshape(len(table), -1).mean(axis=1)
+            costs.append(float(np.average(squares, weights=table.weights)))
             continue
         if probabilities is None or not len(table):
             costs.append(math.nan)

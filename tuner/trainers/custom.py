@@ -67,13 +67,13 @@ class CustomTrainer:
             raise UsageError(f"trainer {self.name}: expected one that was permitted")
         return self._process
 
-    def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int) -> Predicted:
+    def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int, n_targets: int) -> Predicted:
         """Each saved model's class probabilities, (n, n_classes), of inputs: one, or one each.  Raises UsageError.
 
-        ``n_classes``: 0 for regression, and the predicted numbers, (n, 1).
+        ``n_classes``: 0 for regression, and the predicted numbers, (n, n_targets).
         """
         try:
-            return self._permitted().predict(saved, inputs, n_classes)
+            return self._permitted().predict(saved, inputs, n_classes, n_targets)
         except TrialError as error:
             raise UsageError(str(error)) from error
 

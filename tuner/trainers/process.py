@@ -100,12 +100,12 @@ class TrainerProcess:
         assert not isinstance(answer, Predicted)
         return answer
 
-    def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int) -> Predicted:
+    def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int, n_targets: int) -> Predicted:
         """Each saved model's class probabilities, (n, n_classes), of inputs: one, or one each.  Raises TrialError."""
         self.start()
         assert self._running is not None
         parcel = Parcel(list(inputs))
-        self._running.send(PredictCall(tuple(map(str, saved)), parcel.content, n_classes))
+        self._running.send(PredictCall(tuple(map(str, saved)), parcel.content, n_classes, n_targets))
         answer = self._running.answer(lambda _: True, lambda: False)
         if isinstance(answer, Failed):
             raise TrialError(answer.reason)

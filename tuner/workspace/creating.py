@@ -242,7 +242,7 @@ def _refuse_other_dev_set(located: Located, stored: StoredStudy, new: NewStudy) 
     """Trials are compared example by example, which needs the same dev examples throughout."""
     database = located.database()
     rows, classes, weights = read_dev_set(database, stored.study_id)
-    now = new.dev_classes.astype(new.facts.targets_type)
+    now = new.dev_classes.astype(new.facts.targets_type).ravel()
     if stored.facts.unit.is_absolute != new.facts.unit.is_absolute:
         raise StorageError(
             f"study {stored.name!r} in {database.name}: its errors are {stored.facts.unit.name}, and with this metric "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,12 +118,16 @@ def storage_url(storage: str | None, beside: Path | None = None) -> URL:
     return parse_url(given) if given else sqlite_url((beside or STUDIES) / DATABASE)
 
 
+Targets = str | Sequence[str] | None
+"""The column to predict, or several."""
+
+
 @contextmanager
 def locate(
     study: str,
     storage: str | None = None,
     *,
-    target: str | None = None,
+    target: Targets = None,
     name: str | None = None,
     data: Mapping[str, Any] = NO_KEYS,
 ) -> Iterator[Located]:
@@ -133,7 +137,7 @@ def locate(
     besides source and target; that of an existing one must agree.
     """
     with ExitStack() as stack:
-        asked = {**({} if target is None else {"target": target}), **data}
+        asked = {**({} if target is None else {"target": target}), **data}  # --target, once or several times
         located = _locate(study, storage, asked, name, stack)
         stack.callback(located.close)
         yield located
@@ -281,8 +285,9 @@ def _check_same_data(where: Path, source: Source, path: Path, asked: Mapping[str
 def _refuse_other_data(what: str, source: Source, asked: Mapping[str, Any]) -> None:
     """Raise UsageError if ``--target`` or another option differs from an existing definition's [data]."""
     given = source.definition.data
-    if "target" in asked and str(given.target) != asked["target"]:
-        raise UsageError(f"{what} predicts {given.target!r}, not --target {asked['target']!r}. Edit or rename it")
+    if "target" in asked and _each(given.target) != _each(asked["target"]):
+        predicts, options = (", ".join(map(repr, _each(each))) for each in (given.target, asked["target"]))
+        raise UsageError(f"{what} predicts {predicts}, not --target {options}. Edit or rename it")
     for key, value in asked.items():
         present = getattr(given, key)
         if key != "target" and (list(present or ()) if isinstance(value, list) else present) != value:
@@ -295,6 +300,10 @@ def _refuse_other_data(what: str, source: Source, asked: Mapping[str, Any]) -> N
             raise UsageError(f"{what} has {has} in {section}, unlike {option}. Edit or rename it")
 
 
+def _each(target: Any) -> list[str]:
+    return [*map(str, target if isinstance(target, list | tuple) else [target])]
+
+
 def study_name_of(path: Path) -> str:
     """The name of a data file's study: the file's name without suffixes, with only allowed characters."""
     name = path.name
@@ -304,7 +313,7 @@ def study_name_of(path: Path) -> str:
     return cleaned or "study"
 
 
-def data_file_reader(path: Path, target: str | None, data: Mapping[str, Any] = NO_KEYS) -> FileReader:
+def data_file_reader(path: Path, target: Targets, data: Mapping[str, Any] = NO_KEYS) -> FileReader:
     """A reader for a data file that has no definition yet, with some keys of [data].
 
     Raises UsageError if the file does not exist, or for a key with another value than it may have.
@@ -324,7 +333,7 @@ def definition_for_data(reader: FileReader, where: Path, data: Mapping[str, Any]
     relative = os.path.relpath(path, resolved(where.parent))
     is_near = relative.split(os.sep).count(os.pardir) <= MOST_LEVELS_UP
     target = reader.settings.target
-    named = None if target is None else str(target)
+    named = None if target is None else _each(target) if isinstance(target, tuple) else str(target)
     text = make_definition(where.stem, relative if is_near else str(path), named, shape_of(reader), data)
     return Source(parse_definition(text, str(where)), text, where.absolute().parent)
 

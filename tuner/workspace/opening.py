@@ -48,6 +48,7 @@ from tuner.workspace.creating import PreparedStudy, prepare, refuse_read_differe
 from tuner.workspace.locating import (
     Located,
     StudyPlace,
+    Targets,
     data_file_reader,
     definition_for_data,
     locate,
@@ -76,7 +77,7 @@ class StudyRequest:
     """
 
     study: str
-    target: str | None = None
+    target: Targets = None
     storage: str | None = None
     name: str | None = None
     from_study: str | None = None
@@ -165,7 +166,7 @@ def _stored_source(located: Located) -> Source:
     return stored_source(located.stored, shown(located.url))
 
 
-def make_definition_file(path: Path, target: str | None, data: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
+def make_definition_file(path: Path, target: Targets, data: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
     """Write the definition of a data file, with some keys of [data]; returns its path and the notes on the data.
 
     Raises UsageError if the definition already exists.

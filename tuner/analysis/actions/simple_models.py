@@ -28,7 +28,7 @@ def give_baseline(state: StudyState) -> Action | None:
 def _like(unit: Unit) -> str:
     """Return what a baseline looks like."""
     if not unit.is_share:
-        return f"E, an {unit.name} in the unit of the target"
+        return f"E, an {unit.name} {unit.of_target}"
     return "5%" if unit.is_percent else "E, a number like the metric"
 
 

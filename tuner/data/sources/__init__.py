@@ -104,6 +104,6 @@ def find_file(folder: Path, name: str, key: str | None = None) -> Path:
     return path
 
 
-def open_file(path: Path, target: str | int | None) -> DataFile:
+def open_file(path: Path, target: object) -> DataFile:
     """Open a data file; the labels of IDX images are in a second file."""
     return DataFile(path, partial(labels_path, path, target) if format_of(path) is _IDX else None)

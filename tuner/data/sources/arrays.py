@@ -127,7 +127,7 @@ def _idx_array(file: DataFile) -> NDArray[Any]:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def labels_path(path: Path, target: str | int | None) -> Path:
+def labels_path(path: Path, target: object) -> Path:
     """Return the labels' file of an images' file: the target if it names a file, else images-idx3 -> labels-idx1."""
     if isinstance(target, str) and (path.parent / target).is_file():
         named = path.parent / target

@@ -9,7 +9,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -23,7 +23,7 @@ from tuner.data.missing import missing_cells
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, read_bytes, unpacked_size
-from tuner.data.sources.raw import LARGEST_EXACT, Raw, Wanted, most_spelled
+from tuner.data.sources.raw import LARGEST_EXACT, Raw, Wanted, most_spelled, target_names
 from tuner.errors import DataError
 from tuner.formatting import message_of, quoted
 
@@ -279,7 +279,7 @@ def positional_names(width: int, wanted: Wanted) -> tuple[str, ...]:
     """Name the columns of a file without a header: column_0, column_1, … or as in the study's source."""
     if len(wanted.names) == width:
         return wanted.names
-    without = tuple(name for name in wanted.names if name != wanted.target)
+    without = tuple(name for name in wanted.names if name not in target_names(wanted.target))
     return without if len(without) == width else tuple(f"column_{position}" for position in range(width))
 
 
@@ -412,15 +412,14 @@ def line_of_row(data: bytes, dialect: Dialect, row: int) -> str:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str | None) -> pd.DataFrame:
+def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, targets: Sequence[str]) -> pd.DataFrame:
     """Parse UTF-8 bytes from ``dialect.start`` on; a column is numeric only if all its cells are numbers."""
     import pandas as pd
 
     if not line_is_regular(data, dialect):
         refuse_ragged(where, data, dialect)
     missing = dict.fromkeys(dialect.names, sorted(missing_cells(wanted.settings.missing, wanted.settings.keep)))
-    if target is not None:
-        missing[target] = [""]  # a refusal shows how the others are spelled
+    missing |= {target: [""] for target in targets}  # a refusal shows how the others are spelled
     buffer = io.BytesIO(data)
     buffer.seek(dialect.start)
     try:
@@ -443,7 +442,7 @@ def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: {error.reason}; set [data] encoding (--encoding)") from error
     rounded = frozenset(str(name) for name in frame if may_be_rounded(frame[name]))
-    return parse(where, data, dialect, replace(wanted, text=wanted.text | rounded), target) if rounded else frame
+    return parse(where, data, dialect, replace(wanted, text=wanted.text | rounded), targets) if rounded else frame
 
 
 def may_be_rounded(series: pd.Series[Any]) -> bool:
@@ -466,6 +465,12 @@ def target_among(names: tuple[str, ...], target: str | int | None) -> str | None
     return names[position] if -len(names) <= position < len(names) else None
 
 
+def targets_among(names: tuple[str, ...], target: str | int | tuple[str | int, ...] | None) -> tuple[str, ...]:
+    """Return the names of the columns to predict that there are."""
+    given = target if isinstance(target, tuple) else (target,)
+    return tuple(name for each in given if (name := target_among(names, each)) is not None)
+
+
 def read_delimited(file: DataFile, wanted: Wanted) -> Raw:
     """Read a whole file of delimited text."""
     path = file.path
@@ -478,7 +483,7 @@ def read_delimited(file: DataFile, wanted: Wanted) -> Raw:
     data = with_newlines(data)
     dialect = detect_dialect(path, data[:HEAD], encoding, wanted, whole=len(data) <= HEAD)
     dialect = with_lone_quotes(path, data, dialect)
-    frame = parse(str(path), data, dialect, wanted, target_among(dialect.names, wanted.settings.target))
+    frame = parse(str(path), data, dialect, wanted, targets_among(dialect.names, wanted.settings.target))
     if not len(frame):
         raise DataError(f"{path}: no rows after the header; expected at least two of each class")
     return raw_of(path, frame, data, dialect)
@@ -544,8 +549,8 @@ def read_chunks(file: DataFile, wanted: Wanted, size: int) -> Iterator[Raw]:
                 dialect = detect_dialect(path, data[:HEAD], encoding, wanted, whole=len(data) <= HEAD)
                 dialect = with_lone_quotes(path, data if final else data[: data.rfind(b"\n") + 1], dialect)
             end = len(data) if final else last_record_end(data, quoted=dialect.quoted)
-            target = target_among(dialect.names, wanted.target) if wanted.labeled else None
-            frame = parse(str(path), data[:end], dialect, wanted, target)
+            targets = targets_among(dialect.names, wanted.target) if wanted.labeled else ()
+            frame = parse(str(path), data[:end], dialect, wanted, targets)
             if len(frame):
                 yield raw_of(path, frame, data, dialect)
             lines += data.count(b"\n", 0, end)

@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+TargetNames = str | tuple[str, ...]
+"""The column to predict, or the names of several."""
+
+
+def target_names(target: TargetNames | None) -> tuple[str, ...]:
+    """Return the names of the columns to predict."""
+    return target if isinstance(target, tuple) else () if target is None else (target,)
+
+
+def quoted_target(target: TargetNames) -> str:
+    """Return the columns to predict as messages name them: 'x', or 'x', 'y'."""
+    return ", ".join(map(quoted, target_names(target)))
+
+
 LARGEST_EXACT = 2**53
 """Integers beyond it may differ and be one 64-bit number."""
 FIRST_DATE, AFTER_LAST_DATE = np.datetime64("0001-01-01"), np.datetime64("10000-01-01")
@@ -28,14 +42,14 @@ class Wanted:
     """The arguments of a reader besides the file.
 
     ``names``: the columns of the study's source, if this is another file.  ``text``: its text columns, which are read
-    as text here too, so that the category "1" does not become the number 1.  ``target``: its target column; rows to
-    predict are not ``labeled`` and may lack it.
+    as text here too, so that the category "1" does not become the number 1.  ``target``: its target columns; rows to
+    predict are not ``labeled`` and may lack them.
     """
 
     settings: DataSettings
     names: tuple[str, ...] = ()
     text: frozenset[str] = frozenset()
-    target: str | None = None
+    target: TargetNames | None = None
     labeled: bool = True
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.data import DataSettings, Encoding, dataset_from, dataset_from_frame, rows_in_memory
+from tuner.data import DataSettings, Encoding, dataset_from, dataset_from_frame, rows_in_memory, with_another_split
 from tuner.data.number_forms import (
     BINS,
     FARTHEST,
@@ -202,4 +202,10 @@ def test_a_trial_has_the_form_that_it_chose(cache: bool, monkeypatch: pytest.Mon
     assert dataset.counting(METRICS["balanced_error"]).in_form("piecewise_linear").counted_by.name == "balanced_error"
     assert dataset.in_form("standardize").parts is dataset.parts
     assert dataset.in_form(None) is dataset
-    assert chosen.in_form("standardize") is chosen
+    assert chosen.in_form("piecewise_linear") is chosen
+    with pytest.raises(ValueError, match="in the form standardize, got piecewise_linear"):
+        chosen.in_form("standardize")
+    again = with_another_split(dataset, 3)
+    for part, expected in zip(again.in_form("piecewise_linear").parts, again.parts, strict=True):
+        assert np.array_equal(part.dev.rows, expected.dev.rows)
+        assert part.train.X.shape[1] > expected.train.X.shape[1]

@@ -35,6 +35,7 @@ def searched_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.delenv("TUNER_STORAGE", raising=False)
         for name, split in (("pair", ""), ("pair-folds", "folds = 3")):
             text = STUDY.format(name=name, split=split).replace("trials = 4", "trials = 2")
+            text = text.replace("[space]", '[space]\nnumeric = "piecewise_linear"')
             (folder / "studies" / f"{name}.toml").write_text(text, encoding="utf-8")
             tuner.search(name)
     return folder
@@ -206,7 +207,10 @@ def test_a_threshold_for_costs_has_the_lowest_on_dev(pair: Path) -> None:
         tuner.load_study("pair").train(),
         data_of("pair"),
     )
-    p, y = plain.classify_encoded([data.parts[0].dev.inputs]).probabilities[:, 0], data.dev_y
+    p, y = (
+        plain.classify_encoded([data.in_form("piecewise_linear").parts[0].dev.inputs]).probabilities[:, 0],
+        data.dev_y,
+    )
     assert model.threshold is not None
     each = {
         t: 7 * ((p < t) & (y == 0)).mean() + ((p >= t) & (y == 1)).mean() for t in (model.threshold[1], *p.tolist())

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator
 
+from tuner.data.number_forms import STANDARDIZE
 from tuner.data.reading import RowReader
 from tuner.data.sources.delimited import looks_numeric
 from tuner.data.sources.raw import TargetNames, quoted_target
@@ -154,8 +155,13 @@ class Dataset(DatasetFacts):
         )
 
     def in_form(self, form: str | None) -> Dataset:
-        """Return the same data with the numbers in one of the ``forms``; itself, if it has no other."""
-        return self if form is None else self.forms.get(form, self)
+        """Return the same data with the numbers in one of the ``forms``; itself, if that is its own form or none."""
+        if form in self.forms or form is None:
+            return self if form is None else self.forms[form]
+        own = None if self.reader is None else self.reader.settings.numeric or STANDARDIZE
+        if own not in (form, None):
+            raise ValueError(f"expected data with numbers in the form {form}, got {own}")
+        return self
 
     @property
     def n_classes(self) -> int:

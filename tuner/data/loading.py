@@ -140,7 +140,9 @@ def with_another_split(dataset: Dataset, seed: int) -> Dataset:
         split = draw_dev_again(request, rest, dataset.sizes["dev"])
         train, dev = (tuple(Selection("source", rows) for rows in each) for each in (split.train, split.dev))
         assembly = replace(assembly, train=train, dev=dev)
-        return prepare(assembly, fit_encodings(assembly, train), reader, None).counting(dataset.counted_by)
+        another = prepare(assembly, fit_encodings(assembly, train), reader, None).counting(dataset.counted_by)
+        forms = {form: with_another_split(one, seed) for form, one in dataset.forms.items()}
+        return replace(another, forms=forms)
 
 
 def fit_on_all(dataset: Dataset, name: str = "outside_test") -> tuple[Table, Table | None, Encoding]:

@@ -25,7 +25,7 @@ from tuner.analysis import (
     independent_examples,
 )
 from tuner.arguments import one_of
-from tuner.data import Dataset
+from tuner.data import Dataset, read_parts
 from tuner.errors import UsageError
 from tuner.formatting import count, percent, some_of
 from tuner.metrics import BALANCED_ERROR, relative
@@ -234,4 +234,4 @@ def dev_predictions(model: Model, dataset: Dataset) -> Any:
     """What a model predicts of the dev rows that it was not trained on, in the order of ``dataset.dev_rows``."""
     if model.metadata.rows == "folds":
         return out_of_fold(model, dataset, together=True)
-    return model.classify_encoded([part.dev.inputs for part in dataset.parts])
+    return model.classify_encoded([each["dev"].inputs for each in read_parts(dataset, ["dev"], model.encodings)])

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +59,14 @@ def small_table(n: int = 150) -> str:
     X = rng.normal(size=(n, 2)) + np.array([[0, 0], [2, 0], [0, 2]])[y]
     rows = [f"{a:.4f},{b:.4f},{'abc'[k]}" for (a, b), k in zip(X, y, strict=True)]
     return "\n".join(["width,height,kind", *rows]) + "\n"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process neighbors: what they share is made once, and those that start many processes do not meet."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -9,7 +9,7 @@ import random
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -26,7 +26,8 @@ from tuner.storage import open_database, sqlite_url
 
 __all__ = ["searched"]
 
-QUICK_SECONDS = 5
+QUICK = 40
+"""Altered databases of the quick test."""
 VALUES = [
     *("NULL", "''", "'null'", "'{}'", "'[]'", "'x'", "'[' || hex(zeroblob(3000))", "'1'", "'NaN'", "'[NaN]'"),
     *("-1", "0", "1", "3", "10e17", "1000000000000000000", "9e999", "-9e999", "0.5", "-0.5", "1e300", "2147483647"),
@@ -200,7 +201,7 @@ def filled(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             text.replace("hidden = [6]\n", "", 1).replace('"none"', '"hyperband"').replace("epochs = 5", "epochs = 20")
         )
         Path("studies/left.toml").write_text(text, encoding="utf-8")
-        for line in ("search left", "submit left --trials 1"):
+        for line in ("search left --confirm 2", "submit left --trials 1"):
             assert command(*line.split())[0] == 0
         leave_a_checkpoint(patch)
         for line in ("enqueue mixed alpha=0.1", "enqueue folded alpha=0.2", "learning-curve mixed --seeds 2 --sizes 3"):
@@ -282,11 +283,14 @@ def alter(database: Path, sql: str, values: tuple[object, ...] = ()) -> bool:
         return True
 
 
-def complaints(first: Path, rng: random.Random, seconds: float, commands: list[tuple[str, ...]]) -> Iterator[str]:
-    """What went wrong in so many seconds of altered databases and commands."""
-    end = time.monotonic() + seconds
+def complaints(
+    first: Path, rng: random.Random, go_on: Callable[[int], bool], commands: list[tuple[str, ...]]
+) -> Iterator[str]:
+    """What went wrong with altered databases and commands, while ``go_on`` of their number."""
     every = alterations(first)
-    while time.monotonic() < end:
+    for count in itertools.count():
+        if not go_on(count):
+            return
         database, words = restore(first), rng.choice(commands)
         altered = [rng.choice(rng.choice(every)) for _ in range(rng.choice((1, 1, 1, 2)))]
         if not all(alter(database, *statement) for statement in altered):
@@ -462,15 +466,16 @@ def test_a_study_file_that_differs_from_the_database_is_noted(first: Path, words
 
 
 def test_an_altered_database_is_read_right_or_refused(full: Path) -> None:
-    """A few seconds of them, always the same."""
+    """The first ones, always the same."""
     quick = [words for words in COMMANDS if words[0] in ("studies", "trials", "watch", "merge", "backup", "delete")]
-    assert list(complaints(full, random.Random(20), QUICK_SECONDS, quick)) == []
+    assert list(complaints(full, random.Random(20), lambda count: count < QUICK, quick)) == []
 
 
 @pytest.mark.slow
 def test_many_altered_databases_are_read_right_or_refused(full: Path) -> None:
     """All commands, as long as it was asked for."""
-    assert list(complaints(full, random.Random(SEED), SECONDS, COMMANDS)) == []
+    end = time.monotonic() + SECONDS
+    assert list(complaints(full, random.Random(SEED), lambda _: time.monotonic() < end, COMMANDS)) == []
 
 
 @pytest.mark.parametrize("part", ["wal", "shm", "journal"])

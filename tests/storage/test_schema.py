@@ -10,10 +10,7 @@ import os
 import re
 import socket
 import sqlite3
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.connection import Connection
@@ -27,6 +24,7 @@ import sqlalchemy as sa
 
 from tests.conftest import DEADLINE
 from tests.databases import KINDS, new_postgresql, new_url
+from tests.running.conftest import forked, statuses
 from tests.storage.conftest import learning_network, make_study, outcome, take_and_draw
 from tuner.errors import NoDatabaseError, StorageError, UnavailableError
 from tuner.storage import (
@@ -197,18 +195,14 @@ def test_migrations_in_another_form_are_left_to_optuna(tmp_path: Path, monkeypat
 
 def test_many_that_create_at_once_make_one(tmp_path: Path) -> None:
     """Twelve processes open one new file in the same moment: all get it, and only it is left."""
-    script = (
-        "import sys, time\n"
-        "from tuner.storage import open_database, parse_url\n"
-        "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
-        "database = open_database(parse_url(sys.argv[1]), create=True)\n"
-        "with database.reading() as connection:\n"
-        "    print(connection.exec_driver_sql('SELECT count(*) FROM tuner_version').scalar_one())\n"
-        "database.close()\n"
-    )
-    arguments = [sys.executable, "-c", script, f"sqlite:///{tmp_path / 'tuner.db'}", str(time.time() + 3)]
-    processes = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(6)]
-    assert [process.communicate(timeout=DEADLINE)[0] for process in processes] == ["1\n"] * 6
+    together = multiprocessing.get_context("fork").Barrier(12)
+
+    def work() -> None:
+        together.wait(DEADLINE)
+        with open_database(sqlite_url(tmp_path / "tuner.db"), create=True) as made, made.reading() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM tuner_version").scalar_one() == 1
+
+    assert statuses(forked(work, 12)) == [0] * 12
     assert contents(tmp_path).keys() == {"tuner.db"}
 
 

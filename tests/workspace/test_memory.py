@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 from collections.abc import Callable
@@ -24,11 +25,6 @@ X, Y = FRAME[["width", "height"]].to_numpy(), FRAME["kind"].to_numpy()
 GROUPS = np.arange(150) // 3
 QUICK: dict[str, Any] = {"training": {"max_epochs": 2}, "network": {"hidden": [3]}}
 TRAINER = """
-import tuner
-from sklearn.neighbors import KNeighborsClassifier
-
-neighbors = tuner.sklearn_trainer(KNeighborsClassifier)
-
 def fit(params, data, seed, report):
     return data.train.y, data.dev.y
 
@@ -39,6 +35,13 @@ def reporting(params, data, seed, report):
 class Model:
     def fit(self, params, data, seed):
         return data.train.y, data.dev.y
+"""
+
+NEIGHBORS = """
+import tuner
+from sklearn.neighbors import KNeighborsClassifier
+
+fit = tuner.sklearn_trainer(KNeighborsClassifier)
 """
 
 WEIGHING = """
@@ -173,8 +176,6 @@ def trainers(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A module with a custom trainer, in the current folder."""
     Path("my_memory_trainers.py").write_text(TRAINER, encoding="utf-8")
     monkeypatch.syspath_prepend(workplace)
-    import importlib
-
     yield importlib.import_module("my_memory_trainers")
     del sys.modules["my_memory_trainers"]
 
@@ -188,11 +189,14 @@ def test_a_trainer_is_a_function(trainers: Any) -> None:
     assert set(study.trials()["depth"]) <= {1, 2}
 
 
-def test_a_trainer_that_a_function_made_is_trained_again(trainers: Any) -> None:
+def test_a_trainer_that_a_function_made_is_trained_again(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is known by its name in the module, and permitted to the study that was searched with it."""
+    Path("my_memory_neighbors.py").write_text(NEIGHBORS, encoding="utf-8")
+    monkeypatch.syspath_prepend(workplace)
+    trainer = importlib.import_module("my_memory_neighbors").fit
     Path("space.toml").write_text("[space]\nn_neighbors = 5\n", encoding="utf-8")
-    study = tuner.search(X, target=Y, trainer=trainers.neighbors, definition="space.toml", trials=1)
-    assert parsed(study).network.trainer == "my_memory_trainers:neighbors"
+    study = tuner.search(X, target=Y, trainer=trainer, definition="space.toml", trials=1)
+    assert parsed(study).network.trainer == "my_memory_neighbors:fit"
     assert study.train().score(X, Y) > 0.5
 
 

@@ -214,12 +214,15 @@ def test_the_report_shows_tags(place: Path) -> None:
     [
         ("a,b\n1,2\n", "line 1: no column 'tag'; expected a file that tuner errors --tally wrote"),
         ("tag,given\nx,good\n", "line 1: no column 'place'"),
+        ("tag,place,given\nx,{place},other\n", "made for other data: 1 of 1 tagged row with other cells than in"),
         ("tag,place\nx,line 9999\n", "none of its tagged rows (line 9999) is among those that trial"),
         ("\ufffe\n".encode("utf-16").decode("latin-1"), "no column 'tag'"),
     ],
 )
 def test_a_file_that_is_no_tally_is_refused(place: Path, text: str, message: str) -> None:
     """And left as it is."""
+    wrong = found("--rows", "1")["rows"][0]["place"]  # type: ignore[index]
+    text, message = (each.replace("{place}", wrong) for each in (text, message))
     Path("tags.csv").write_text(text, "utf-8")
     status, _, errors = command("errors", "mixed", "--tally", "tags.csv")
     assert status == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ROWS = 100
 TAG, PLACE = "tag", "place"
+MOST_OTHERS = 0.2
+"""Of the tagged rows, that may have other cells than in the data."""
 BETWEEN = ";"
 """Between several tags of a row."""
 SEED = 0  # of the rows that are drawn
@@ -133,7 +135,8 @@ def read_tally(path: Path, wrong: WrongRows) -> Tally:
 
     Raises UsageError for a file without tags, or without rows that the trial has wrong.
     """
-    tags_of = dict(_tagged(path))
+    rows = {row[PLACE]: row for row in _rows(path)}
+    tags_of = {place: tags for place, row in rows.items() if (tags := _split(row))}
     if not tags_of:
         raise UsageError(f"{path}: no row has a tag yet. Fill in the column {quoted(TAG)}, several tags separated by ;")
     weight_of = dict(zip(wrong.frame[PLACE][: len(wrong.losses)], wrong.losses, strict=True))
@@ -143,11 +146,12 @@ def read_tally(path: Path, wrong: WrongRows) -> Tally:
         raise UsageError(
             f"{path}: none of its tagged rows ({places}) is among those that trial {wrong.trial} has wrong"
         )
+    _refuse_other_data(path, [rows[place] for place in known], wrong)
     held = np.array([weight_of[place] for place in known])
     names = dict.fromkeys(tag for tags in known.values() for tag in tags)
     has = {name: np.array([name in tags for tags in known.values()]) for name in names}
-    tags = [_tag(name, rows, held, wrong) for name, rows in has.items()]
-    ranked = sorted(tags, key=lambda tag: -tag.ceiling[0])
+    measured = [_tag(name, tagged, held, wrong) for name, tagged in has.items()]
+    ranked = sorted(measured, key=lambda tag: -tag.ceiling[0])
     return Tally(str(path), ranked, len(known), len(tags_of) - len(known), wrong)
 
 
@@ -161,8 +165,33 @@ def _tag(name: str, rows: np.ndarray, weights: np.ndarray, wrong: WrongRows) -> 
     return Tag(name, int(rows.sum()), ends, (ceilings[0], ceilings[1], ceilings[2]))
 
 
-def _tagged(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the place and the tags of each row that has any; a spreadsheet may have written ; or tabs."""
+def _refuse_other_data(path: Path, rows: Sequence[Mapping[str, str]], wrong: WrongRows) -> None:
+    """Refuse a file whose rows are others; a spreadsheet may have written some columns in its own way."""
+    names = [name for name in ("given", *wrong.frame.columns[len(wrong.fixed) :]) if name in rows[0]]
+    here = wrong.frame.set_index(PLACE)[names].to_dict("index") if names else {}
+    others = [
+        row[PLACE]
+        for row in rows
+        if names and 2 * sum(_is_same(row[name], here[row[PLACE]][name]) for name in names) < len(names)
+    ]
+    if len(others) > MOST_OTHERS * len(rows):
+        raise UsageError(
+            f"{path}: made for other data: {len(others):,} of {count(len(rows), 'tagged row')} with other cells than "
+            f"in this study, such as {others[0]}"
+        )
+
+
+def _is_same(text: str, cell: Any) -> bool:
+    if cell is None or cell != cell:  # missing
+        return not text
+    try:
+        return text == str(cell) or float(text) == float(cell)
+    except (TypeError, ValueError):
+        return False
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a tally; a spreadsheet may have written ; or tabs."""
     try:
         text = read_small(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -177,11 +206,11 @@ def _tagged(path: Path) -> Iterator[tuple[str, list[str]]]:
                 f"{path}, line 1: no column {quoted(name)}; expected a file that tuner errors --tally wrote"
             )
     try:
-        yield from ((row[PLACE], tags) for row in reader if (tags := _split(row)))
+        yield from ({name: row.get(name) or "" for name in names} for row in reader)
     except csv.Error as error:
         raise UsageError(f"{path}, line {reader.line_num}: {error}") from None
 
 
-def _split(row: Mapping[str, str | None]) -> list[str]:
-    parts = (part.strip() for part in (row[TAG] or "").split(BETWEEN))
+def _split(row: Mapping[str, str]) -> list[str]:
+    parts = (part.strip() for part in row[TAG].split(BETWEEN))
     return list(dict.fromkeys(part for part in parts if part))

@@ -49,7 +49,7 @@ def _panel(curve: Dependence, low: float, high: float, place: int) -> str:
     name = shorten(curve.column, LONGEST)
     title = name if not curve.of else f"{shorten(name, LONGEST // 2)} → {shorten(curve.of, LONGEST // 2)}"
     plot.text(plot.left, plot.top - 12, title, "axis name")
-    for tick in y.ticks(3):
+    for tick in y.ticks(4):
         at = float(y(tick))
         plot.line((plot.left, plot.right), (at, at), "grid")
         plot.text(plot.left - 6, at + 4, f"{100 * tick:g}%" if curve.of else f"{tick:,.6g}", "tick", "end")
@@ -57,7 +57,7 @@ def _panel(curve: Dependence, low: float, high: float, place: int) -> str:
     ends = (float(positions.min()), float(positions.max())) if curve.is_ordered else (0.0, float(len(positions)))
     x = plot.x_scale(*ends)
     _labels(plot, x, positions, curve)
-    if curve.is_ordered:
+    if curve.is_ordered and len(positions) > 2:
         plot.line(x(positions), y(curve.means), "smooth train")
     for at, mean in zip(x(positions), y(curve.means), strict=True):
         plot.circle(float(at), float(mean), 3 if curve.is_ordered else 4, "effect train")

@@ -166,7 +166,7 @@ def _code(value: Any) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text.replace("|", "\\|").replace("``", "`")
+    return text.replace("|", "\\|").replace("``", "`").replace("\n", " ")
 
 
 if __name__ == "__main__":

@@ -408,7 +408,8 @@ def search(
     """Search the hyperparameters of a study and return it; the same call again continues it.
 
     `study`: a TOML path, a data file (`target` names a column), or a name; or rows in memory: a DataFrame of pandas,
-    polars or pyarrow, or an array (n, n_features).  `target`: a column, or the n classes.
+    polars or pyarrow, or an array (n, n_features).  `target`: a column, or the n classes or numbers; of several numbers
+    a list of columns, or an array (n, n_targets).
 
     For rows in memory only: `definition` is a `tuner.Definition`, a dict of the same tables, or a TOML path; sections
     that it lacks are made for the data.  `dev` and `test`: rows of their own, a DataFrame or (rows, classes).
@@ -446,9 +447,10 @@ def search(
     if isinstance(study, str | Path):
         _refuse_for_files(in_memory)
         text("study", str(study))
-        optional_text("target", target)
-        column = cast("str | None", target)
-        opened = open_study(StudyRequest(str(study), column, storage, name, from_study, allow_changed, allowed))
+        for column in target if isinstance(target, list | tuple) else (target,):
+            optional_text("target", column)
+        columns = cast("str | Sequence[str] | None", target)
+        opened = open_study(StudyRequest(str(study), columns, storage, name, from_study, allow_changed, allowed))
     else:
         opened = open_data_in_memory(
             DataInMemory(data=study, target=target, **rows),

@@ -211,6 +211,11 @@ def test_numbers_of_each_row_are_several_targets(tmp_path: Path) -> None:
     np.testing.assert_allclose(again.train().predict(X), said)
     named = tuner.search(rows[["rate"]], target=rows[["visits", "price"]], definition=definition, name="b", **options)
     assert [target.name for target in named.train().metadata.unit.targets] == ["visits", "price"]
+    rows.to_csv(tmp_path / "v.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        with pytest.raises(DataError, match="no column 'prise'"):
+            tuner.search("v.csv", target=["visits", "prise"], **options)
     with pytest.raises(ArgumentError, match="target: no column 'prise'"):
         tuner.search(rows, target=["visits", "prise"], **options)
     with pytest.raises(DataError, match="expected numbers for 240 rows"):

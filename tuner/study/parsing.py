@@ -222,7 +222,8 @@ def _list(schema: Schema) -> str:
     least, most = schema.get("minItems", 0), schema.get("maxItems")
     n = f"at least {least} " if least else ""
     if most:
-        n = f"{least} " if least == most else f"{least} or {most} " if least else f"at most {most:,} "
+        between = "or" if most == least + 1 else "to"
+        n = f"{least} " if least == most else f"{least} {between} {most} " if least else f"at most {most:,} "
     (kind, *others) = _options(items)
     if others or "enum" in kind:
         return f"a list of {n}values" + ("" if others else f" among {', '.join(kind['enum'])}")

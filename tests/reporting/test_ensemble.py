@@ -9,7 +9,7 @@ import pytest
 
 from tests.reporting.building import make_study
 from tuner.reporting import build_report
-from tuner.reporting.ensemble import find_ensemble_gain
+from tuner.reporting.ensemble import ensemble_sentence, find_ensemble_gain
 from tuner.storage import DevPredictions, StudyRecord
 from tuner.study import parse_definition
 from tuner.units import Unit
@@ -55,6 +55,18 @@ def test_of_numbers_the_gain_is_in_their_unit() -> None:
     assert found is not None
     assert (found.best, found.average) == (pytest.approx(2.0), pytest.approx(0.0, abs=1e-6))
     assert found.value == pytest.approx(2.0)
+
+
+def test_an_average_that_is_worse_is_said_to_be() -> None:
+    """The first of two trials is never wrong, the other always, and surer: so is their average."""
+    record = make_study()
+    y = record.dev_y
+    trials = [DevPredictions(y, np.eye(3)[y]), DevPredictions((y + 1) % 3, 1.2 * np.eye(3)[(y + 1) % 3])]
+    record = predicting(record, [*trials])
+    found = find_ensemble_gain(record, parse_definition(record.definition, "made"))
+    assert ensemble_sentence(found, record).endswith(
+        "is 100.0 pp higher than of the best one (95% interval 100.0–100.0), by dev rows that chose neither."
+    )
 
 
 @pytest.mark.parametrize("kept", [1, 0])

@@ -92,14 +92,15 @@ def ensemble_sentence(gain: EnsembleGain | None, record: StudyRecord) -> str:
     """Say what the average of the best trials would gain, and the command that trains it; empty if it is unknown."""
     if gain is None:
         return ""
-    unit, pp = record.unit, record.unit.of_gaps
-    train = command_text("train", *record.words, "--ensemble-of", "auto")
-    change = f"{unit.gap(abs(gain.value))}{pp} {'lower' if gain.value >= 0 else 'higher'} than of the best one"
+    unit, train = record.unit, command_text("train", *record.words, "--ensemble-of", "auto")
+    is_lower = gain.value >= 0
+    low, high = (gain.low, gain.high) if is_lower else (-gain.high, -gain.low)
     sentence = (
-        f"The dev {record.error_name} of the average of the {gain.size} best trials ({train}) is {change} "
-        f"(95% interval of the gain: {unit.span(gain.low, gain.high)}), by dev rows that chose neither."
+        f"The dev {record.error_name} of the average of the {gain.size} best trials ({train}) is "
+        f"{unit.gap(abs(gain.value))}{unit.of_gaps} {'lower' if is_lower else 'higher'} than of the best one "
+        f"(95% interval {unit.span(low, high)}), by dev rows that chose neither."
     )
     best = record.best
-    if best is not None and record.dev_layout(best).has_folds:
+    if is_lower and best is not None and record.dev_layout(best).has_folds:
         sentence += " The ensemble of the folds' networks, which tuner train saves, has a part of this gain already."
     return sentence

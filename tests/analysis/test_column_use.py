@@ -8,7 +8,14 @@ import math
 import numpy as np
 import pytest
 
-from tuner.analysis import ColumnUse, ShuffledColumns, correlated_columns, error_increase
+from tuner.analysis import (
+    ColumnUse,
+    Dependence,
+    ShuffledColumns,
+    SingleColumn,
+    correlated_columns,
+    error_increase,
+)
 from tuner.analysis.effects import Effect
 
 
@@ -40,6 +47,12 @@ def test_strongly_correlated_columns_go_together() -> None:
 def test_what_is_written_is_read() -> None:
     """The plain form is JSON, and gives the same again."""
     shuffled = ShuffledColumns(("a",), Effect(0.1, 0.05, 0.15))
-    use = ColumnUse(3, 100, (shuffled,), (), shuffled, 2)
-    assert ColumnUse.from_dict(json.loads(json.dumps(use.to_dict()))) == use
+    curve = Dependence("a", "yes", True, (1.0, 2.0), ("1", "2"), (0.2, 0.3))
+    use = ColumnUse(3, 100, (shuffled,), (), shuffled, 2, (SingleColumn("a", 0.1, 0.09, 0.5),), (curve,))
+    written = json.loads(json.dumps(use.to_dict()))
+    assert ColumnUse.from_dict(written) == use
     assert use.frame["increase"].tolist() == [0.1]
+    assert use.dependence_frame["mean"].tolist() == [0.2, 0.3]
+    for key, other in (("means", [0.1, math.nan]), ("labels", ["1"])):
+        with pytest.raises(ValueError, match="expected as many labels and numbers"):
+            ColumnUse.from_dict(written | {"dependence": [written["dependence"][0] | {key: other}]})

@@ -115,7 +115,7 @@ class ColumnUse:
             groups,
             None if droppable is None else _shuffled(droppable),
             int(document["left_out"]),
-            tuple(SingleColumn(**each) for each in document["too_good"]),
+            tuple(map(_single, document["too_good"])),
             tuple(map(_dependence, document["dependence"])),
         )
 
@@ -125,10 +125,14 @@ def _shuffled(document: Mapping[str, Any]) -> ShuffledColumns:
     return ShuffledColumns(tuple(map(str, document["columns"])), Effect(**ends))
 
 
+def _single(document: Mapping[str, Any]) -> SingleColumn:
+    return SingleColumn(str(document["column"]), *(float(document[key]) for key in ("error", "model", "constant")))
+
+
 def _dependence(document: Mapping[str, Any]) -> Dependence:
     positions, labels, means = (tuple(map(kind, document[key])) for key, kind in DEPENDENCE.items())
-    if not len(positions) == len(labels) == len(means) > 1:
-        raise ValueError(f"expected as many labels and means as positions, at least 2, got {len(positions)}")
+    if not len(positions) == len(labels) == len(means) > 1 or not np.isfinite([*positions, *means]).all():
+        raise ValueError(f"expected as many labels and numbers as positions, at least 2, got {len(positions)}")
     return Dependence(
         str(document["column"]), str(document["of"]), bool(document["is_ordered"]), positions, labels, means
     )

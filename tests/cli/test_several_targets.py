@@ -13,6 +13,7 @@ import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from tests.running.conftest import command
+from tuner import load_study
 from tuner.modeling import load_model
 
 TARGETS = ["price", "rooms"]
@@ -143,6 +144,16 @@ def test_the_rows_far_off_show_every_target(place: Path) -> None:
     assert first["residual"] == pytest.approx(np.sqrt(np.mean(np.square(off))), rel=0.1)
     assert first["residual"] > others[-1]["residual"] > found["rmse"]
     assert "price" not in first
+
+
+def test_partial_dependence_is_of_the_target_that_moves_most(place: Path) -> None:
+    """In its standard deviations from its mean: with the area price and rooms rise, the place tells them apart."""
+    use = load_study("houses").columns()
+    assert not isinstance(use, str)
+    frame = use.dependence_frame
+    area = frame[frame["column"] == "area"]
+    assert set(frame["class"]) <= set(TARGETS)
+    assert area["mean"].iloc[0] < -0.5 < 0.5 < area["mean"].iloc[-1] < 3
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ class SingleColumn:
 class Dependence:
     """The mean prediction (k,) of the dev rows if a column had the same value in each, for k values of it.
 
-    ``of``: the class whose mean probability it is; empty where numbers are predicted.  ``positions``: the values as
+    ``of``: the class whose mean probability it is, or the one of several targets, which is then in its standard
+    deviations from its mean (``is_number``); empty where one number is predicted.  ``positions``: the values as
     numbers, dates in seconds, categories as codes, which are not ``is_ordered``; ``labels``: as people read them.
     """
 
@@ -56,6 +57,7 @@ class Dependence:
     positions: tuple[float, ...]
     labels: tuple[str, ...]
     means: tuple[float, ...]
+    is_number: bool = False
 
 
 @dataclass(frozen=True)

@@ -57,20 +57,25 @@ def _curve(dataset: Dataset, model: Model, cells: DevCells, places: Places) -> D
     if not sums:
         return None
     means = np.average([of for _, of in sums], axis=0, weights=[n for n, _ in sums])
+    targets = dataset.unit.targets
+    if targets:
+        means = dataset.unit.standardized(means)
     shown = _shown(dataset, means)
+    names = dataset.class_names or tuple(target.name for target in targets)
     return Dependence(
         cells.name,
-        dataset.class_names[shown] if dataset.class_names else "",
+        names[shown] if names else "",
         cells.is_ordered,
         tuple(grid.tolist()),
         tuple(cells.text(value) for value in grid.tolist()),
         tuple(means[:, shown].tolist()),
+        is_number=not dataset.class_names,
     )
 
 
 def _shown(dataset: Dataset, means: NDArray[np.floating]) -> int:
-    """Return the rarer of two classes; of more the one that moves most; of quantiles the middle one."""
-    if not dataset.class_names:
+    """Return the rarer of two classes; of more, or of several targets, the one that moves most; the middle quantile."""
+    if not dataset.class_names and not dataset.unit.targets:
         return int(means.shape[1] // 2)
     if len(dataset.class_names) == 2:
         return int(np.argmin(dataset.class_counts))

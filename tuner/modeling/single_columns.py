@@ -63,7 +63,7 @@ def _losses(dataset: Dataset, predict: Predict) -> NDArray[np.float64]:
 def _constant(dataset: Dataset, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
     n, weights = len(part.dev), part.train.error_weights
     if not dataset.unit.is_share:
-        mean = np.full(n, np.average(part.train.y, weights=weights))
+        mean = np.full(part.dev.y.shape, np.average(part.train.y, axis=0, weights=weights))
         return mean, mean[:, None]
     shares = np.bincount(part.train.y, weights=weights, minlength=dataset.n_classes)
     probabilities = np.tile(shares / shares.sum(), (n, 1))
@@ -76,7 +76,8 @@ def _trees(dataset: Dataset, part: Part, features: Sequence[int]) -> tuple[NDArr
         train = random_subset(train, MOST_ROWS, np.random.default_rng(0))
     X, others = _columns(train.inputs, features), _columns(part.dev.inputs, features)
     if not dataset.unit.is_share:
-        numbers = small_tree_numbers(X, train.y, others)
+        each = [small_tree_numbers(X, y, others) for y in train.y.reshape(len(train), -1).T]
+        numbers = each[0] if train.y.ndim == 1 else np.stack(each, axis=1)
         return numbers, numbers[:, None]
     probabilities = np.zeros((len(others), dataset.n_classes))
     classes = np.unique(train.y)

@@ -103,9 +103,13 @@ def _best(report: Report) -> list[str]:
     return [
         f"Trial {report.best.number}:",
         table(("hyperparameter", "value"), report.shown_params.items()),
-        table(classes.headings, classes.rows, right=range(1, len(classes.headings), 2)) if classes.rows else "",
+        table(classes.headings, classes.rows, right=_numbers_of(classes.headings)) if classes.rows else "",
         escape(predictions_sentence(report.findings, report.error_name, report.chosen)),
     ]
+
+
+def _numbers_of(headings: Sequence[str]) -> list[int]:
+    return [place for place, heading in enumerate(headings) if place and heading != "95%"]
 
 
 def _columns(report: Report) -> list[str]:

@@ -22,7 +22,7 @@ def dependence(report: Report) -> Figure | None:
     use = report.columns
     if not isinstance(use, ColumnUse) or not use.dependence:
         return None
-    is_number = not use.dependence[0].of
+    is_number, is_of_several = use.dependence[0].is_number, bool(use.dependence[0].of)
     lowest = min(min(curve.means) for curve in use.dependence)
     highest = max(max(curve.means) for curve in use.dependence)
     room = 0.05 * (highest - lowest) or 0.05 * abs(highest) or 1.0
@@ -31,6 +31,8 @@ def dependence(report: Report) -> Figure | None:
         low, high = max(low, 0.0), min(high, 1.0)
     drawn = "".join(_panel(curve, low, high, place) for place, curve in enumerate(use.dependence))
     what = "The number predicted" if is_number else "The probability predicted"
+    if is_number and is_of_several:
+        what = "The target that moves most, in its standard deviations from its mean, as predicted"
     return Figure(
         title="Partial dependence",
         sentence=(
@@ -52,7 +54,7 @@ def _panel(curve: Dependence, low: float, high: float, place: int) -> str:
     for tick in y.ticks(4):
         at = float(y(tick))
         plot.line((plot.left, plot.right), (at, at), "grid")
-        plot.text(plot.left - 6, at + 4, f"{100 * tick:g}%" if curve.of else f"{tick:,.6g}", "tick", "end")
+        plot.text(plot.left - 6, at + 4, f"{tick:,.6g}" if curve.is_number else f"{100 * tick:g}%", "tick", "end")
     positions = np.array(curve.positions) if curve.is_ordered else np.arange(len(curve.labels)) + 0.5
     ends = (float(positions.min()), float(positions.max())) if curve.is_ordered else (0.0, float(len(positions)))
     x = plot.x_scale(*ends)
@@ -61,7 +63,8 @@ def _panel(curve: Dependence, low: float, high: float, place: int) -> str:
         plot.line(x(positions), y(curve.means), "smooth train")
     for at, mean in zip(x(positions), y(curve.means), strict=True):
         plot.circle(float(at), float(mean), 3 if curve.is_ordered else 4, "effect train")
-    alt = f"Partial dependence on {curve.column}{f' of the probability of {quoted(curve.of)}' if curve.of else ''}"
+    of = f" of {'' if curve.is_number else 'the probability of '}{quoted(curve.of)}" if curve.of else ""
+    alt = f"Partial dependence on {curve.column}{of}"
     return plot.svg(f"dependence-{place}", alt)
 
 

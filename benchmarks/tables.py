@@ -57,6 +57,11 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "not_averaged": {"space": {"weight_average": None}},
     "normalized": {"space": {"normalization": {"choice": ["none", "batch"]}}},
+    "residual": {
+        "space": {"hidden": {"choice": ["256", "64-64", "128-128", "256-256"]}, "residual": {"choice": [True, False]}}
+    },
+    "slow_biases": {"training": {"rates": {"biases": 0.1}}},
+    "fast_scales": {"training": {"rates": {"biases": 0.1, "scale": 6.0}}, "space": {"normalization": "batch"}},
     "silu": {"network": {"activation": "silu"}},
     "flat_cosine": {"space": {"schedule": "flat_cosine"}},
     "adamw": {

@@ -33,6 +33,7 @@ from tuner.storage import (
     write_sampled,
 )
 from tuner.storage import history as history_module
+from tuner.storage import predictions as predictions_module
 from tuner.storage.reading import list_trials
 from tuner.units import SHARE
 
@@ -176,7 +177,7 @@ def test_history_translates_what_was_drawn_from_another_list_of_choices(database
 
 
 def test_progress_counts_and_names_the_best(database: Database) -> None:
-    """Diverged trials are complete ones, but never the best; ties go to the earlier trial."""
+    """Diverged trials are complete ones, but never the best; of equal costs, too, the earlier trial is it."""
     study = make_study(database, budget=9)
     for value, changes in [
         (0.0, {"stop_reason": "diverged"}),
@@ -193,6 +194,29 @@ def test_progress_counts_and_names_the_best(database: Database) -> None:
     assert (progress.best.number, progress.best.dev_error, progress.best.train_error) == (2, 0.2, 0.1)
     assert read_counts(database, study, "another call").complete == 0
     assert read_counts(database, study, "a") == counts
+
+
+def test_of_equal_trials_the_one_of_the_lowest_cost_is_the_best(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the record, while it is searched, and among those whose predictions are kept; a trial without a cost is first.
+
+    Trials of versions before have none.
+    """
+    monkeypatch.setattr(predictions_module, "KEPT", 2)
+    study = make_study(database, budget=9)
+    for costs in ((0.5, 0.3), (0.9, 0.1), (0.1, 0.2), (0.2, 0.1)):
+        ended = outcome(0.2)
+        networks = [dataclasses.replace(ended.networks[0], dev_cost=cost) for cost in costs]
+        assert write_outcome(
+            database, take_and_draw(database, study), study, dataclasses.replace(ended, networks=networks)
+        )
+    record, progress = read_study(database, "made"), read_progress(database, study)
+    assert (record.best.number, progress.best.number) == (2, 2)
+    assert [trial.number for trial in record.trials if trial.predictions is not None] == [2, 3]
+    ended = dataclasses.replace(outcome(0.2), networks=[dataclasses.replace(outcome(0.2).networks[0], dev_cost=np.nan)])
+    assert write_outcome(database, take_and_draw(database, study), study, ended)
+    assert read_study(database, "made").best.number == read_progress(database, study).best.number == 4
 
 
 def test_a_reader_never_waits_for_a_writer(database: Database) -> None:

@@ -70,7 +70,10 @@ FORGET_PREDICTIONS = "DROP TABLE tuner_predictions"
 """Trials as schema 10 had them."""
 FORGET_CONFIRMATIONS = "DROP TABLE tuner_confirmations"
 """Trials as schema 13 had them."""
+FORGET_TIES = "ALTER TABLE tuner_trials DROP COLUMN tie_break"
+"""Trials as schema 14 had them."""
 FORGET_QUEUE = [
+    FORGET_TIES,
     FORGET_CONFIRMATIONS,
     *(f"ALTER TABLE tuner_studies DROP COLUMN {column}" for column in ("priority", "hold", "resumed")),
 ]

@@ -107,6 +107,7 @@ def train(
     import tuner
     from tuner.analysis import ThresholdGoal
     from tuner.modeling import replaced_by
+    from tuner.reporting import few_updates_sentence
 
     if threshold_for is not None:
         ThresholdGoal.parse(threshold_for, "--threshold-for")
@@ -137,6 +138,8 @@ def train(
     print_result(_dict(model, file), [*_lines(model), written], as_json=as_json)
     if model.repetition is not None and not model.repetition.is_exact:
         print_lines(f"tuner: {_not_exact(model)}", err=True)
+    if few := few_updates_sentence("The model's networks", model.metadata.updates, model.metadata.parsed_definition):
+        print_lines(f"tuner: note: {few}", err=True)
 
 
 def _size(text: str) -> int | Literal["auto"]:

@@ -9,7 +9,7 @@ from tuner.reporting.errors_page import write_errors_page
 from tuner.reporting.files import csv_text, write_csv
 from tuner.reporting.frames import trial_columns, trial_row, trials_frame
 from tuner.reporting.learning import Learning, learning_of
-from tuner.reporting.notes import unrecorded_sentence
+from tuner.reporting.notes import few_updates_sentence, unrecorded_sentence
 from tuner.reporting.odd_rows import OddRows, find_odd_rows
 from tuner.reporting.refining import Refinement, refine
 from tuner.reporting.report import Report

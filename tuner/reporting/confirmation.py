@@ -54,13 +54,13 @@ class ConfirmedTrials:
 
 def find_confirmed(record: StudyRecord) -> ConfirmedTrials | None:
     """Return what training the best trials again showed; None if that was not done, or is not done yet."""
-    trials = sorted(record.confirmed, key=lambda trial: (statistics.mean(trial.values), trial.number))
+    trials = sorted(record.confirmed, key=lambda trial: (statistics.mean(trial.values), trial.rank))
     if not trials:
         return None
     again, elsewhere = zip(*map(_again, trials), strict=True)
     seed = spread_by_seed([trial.values[0] for trial in trials], again)
     split = None if seed is None or None in elsewhere else spread_by_split(again, elsewhere, seed)
-    return ConfirmedTrials(tuple(trials), min(trials, key=lambda one: (one.values[0], one.number)), seed, split)
+    return ConfirmedTrials(tuple(trials), min(trials, key=lambda one: one.rank), seed, split)
 
 
 def _again(trial: TrialRecord) -> tuple[float, float | None]:

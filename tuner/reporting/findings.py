@@ -95,7 +95,7 @@ class Findings:
     @property
     def ranked(self) -> list[TrialRecord]:
         """The judged trials, the best first."""
-        return sorted(self.judged, key=lambda trial: (trial.value, trial.number))
+        return sorted(self.judged, key=lambda trial: trial.rank)
 
 
 def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, material_gap: float) -> Findings:

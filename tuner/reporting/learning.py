@@ -88,5 +88,5 @@ def find_learning(record: StudyRecord, material_gap: float) -> Learning | None:
     measured = [trial for trial in record.trials if trial.learning]
     if not measured:
         return None
-    best = min(measured, key=lambda trial: (not trial.is_judged, trial.value, trial.number))
+    best = min(measured, key=lambda trial: (not trial.is_judged, trial.rank))
     return learning_of(best.number, best.learning, material_gap, record.unit, is_best=best == record.best)

@@ -64,5 +64,5 @@ def find_news(record: StudyRecord, since: datetime.timedelta, now: datetime.date
     moment = now - since
     new = [trial for trial in record.trials if trial.finished is not None and trial.finished > moment]
     old = [trial for trial in record.trials if trial.is_judged and trial.finished and trial.finished <= moment]
-    before = min(old, key=lambda trial: (trial.value, trial.number), default=None)
+    before = min(old, key=lambda trial: trial.rank, default=None)
     return News(moment, count_trials(new).to_dict(), before, record.best)

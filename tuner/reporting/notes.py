@@ -243,18 +243,25 @@ def _ensemble(record: StudyRecord, definition: StudyDefinition, findings: Findin
     return sentence
 
 
-def _few_updates(definition: StudyDefinition, findings: Findings) -> str:
-    """Say if the best trial's networks are hardly trained: with few dev rows they may look perfect by chance."""
-    best = findings.best
-    updates = [network.updates for network in best.networks if network.updates] if best is not None else []
-    if not updates or statistics.median(updates) >= FEW_UPDATES:
+def few_updates_sentence(whose: str, updates: Sequence[int], definition: StudyDefinition) -> str:
+    """Say if networks are hardly trained: with few dev rows they may look perfect by chance; empty if they are.
+
+    ``updates``: of each network, 0 where they are unknown.
+    """
+    known = [number for number in updates if number]
+    if not known or statistics.median(known) >= FEW_UPDATES:
         return ""
     monitor = METRICS[definition.training.monitor]
     watch = "" if monitor.less_noisy is None else f', with [training] monitor = "{monitor.less_noisy}"'
     return (
-        f"The best trial's networks had only {count(round(statistics.median(updates)), 'update')} of their weights: "
+        f"{whose} had only {count(round(statistics.median(known)), 'update')} of their weights: "
         f"that they are good may be luck. Train longer{watch} or with a smaller batch_size."
     )
+
+
+def _few_updates(definition: StudyDefinition, findings: Findings) -> str:
+    updates = [] if findings.best is None else [network.updates for network in findings.best.networks]
+    return few_updates_sentence("The best trial's networks", updates, definition)
 
 
 def _zeros(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> str:

@@ -37,7 +37,7 @@ def trials_to_confirm(record: StudyRecord, k: int) -> list[int]:
     """Return the numbers of the ``k`` best trials, the best first, without those that are clearly worse than it."""
     from tuner.analysis import tied_with_best  # what is analyzed is no matter of a worker that only runs trials
 
-    best = sorted((trial for trial in record.judged if trial.networks), key=lambda trial: (trial.value, trial.number))
+    best = sorted((trial for trial in record.judged if trial.networks), key=lambda trial: trial.rank)
     if not best:
         return []
     losses = [

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from tuner.outcomes import StopReason, TrialState
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import BadValueError, optional
+from tuner.storage.ranking import RANK, Rank
 
 STATES = {
     OptunaState.COMPLETE: TrialState.COMPLETE,
@@ -95,8 +96,9 @@ _DIVERGED_OF_CALL = (
     .where(_c.study_id == tables.STUDY, _t.stop_reason == StopReason.DIVERGED, _OF_CALL)
 )
 _BEST = (
-    sa.select(_v.value, _o.number)
-    .join(optuna_internals.trials, _o.trial_id == _v.trial_id)
+    sa.select(*RANK)
+    .join_from(optuna_internals.values, optuna_internals.trials, _o.trial_id == _v.trial_id)
+    .join(tables.trials, _t.trial_id == _v.trial_id)
     .join(tables.counts, _k.best_trial_id == _v.trial_id)
     .where(_k.study_id == tables.STUDY)
 )
@@ -117,7 +119,7 @@ _BEST_OF_ALL = (
     .join(tables.trials, _t.trial_id == _o.trial_id)
     .join(optuna_internals.values, _v.trial_id == _o.trial_id)
     .where(_o.study_id == tables.STUDY, _t.finish_order.is_not(None), JUDGED)
-    .order_by(_v.value, _o.number)
+    .order_by(*RANK)
     .limit(1)
 )
 
@@ -214,16 +216,14 @@ def count_ended(connection: Connection, study_id: int, call: str) -> Counts:
     return Counts(complete, pruned, failed, connection.execute(_DIVERGED_OF_CALL, of).scalar_one())
 
 
-def count_finished(
-    connection: Connection, study_id: int, trial_id: int, number: int, value: float, stop_reason: StopReason
-) -> None:
+def count_finished(connection: Connection, study_id: int, trial_id: int, rank: Rank, stop_reason: StopReason) -> None:
     """Count a trial that has just finished; the study is locked."""
     pruned, diverged = stop_reason == StopReason.PRUNED, stop_reason == StopReason.DIVERGED
     if pruned or diverged:
         connection.execute(_COUNT, {"study": study_id, "and_pruned": int(pruned), "and_diverged": int(diverged)})
         return
     best = connection.execute(_BEST, {"study": study_id}).one_or_none()
-    if best is None or (value, number) < tuple(best):
+    if best is None or rank < tuple(best):
         connection.execute(_CHANGE, {"study": study_id, "best_trial_id": trial_id})
 
 

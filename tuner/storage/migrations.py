@@ -196,6 +196,12 @@ def add_confirmations(connection: Connection) -> None:
     table.create(connection)
 
 
+def add_tie_break(connection: Connection) -> None:
+    """What trials with the same value are told apart by; of earlier ones their number alone."""
+    number = sa.Double().compile(dialect=connection.dialect)
+    connection.execute(sa.text(f"ALTER TABLE tuner_trials ADD COLUMN tie_break {number} DEFAULT '0' NOT NULL"))
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

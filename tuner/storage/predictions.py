@@ -19,6 +19,7 @@ from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import BadValueError
 from tuner.storage.facts import StudyFacts
 from tuner.storage.losses import pack_losses, unpack_losses
+from tuner.storage.ranking import RANK, Rank
 from tuner.units import Unit
 
 KEPT = 20
@@ -31,12 +32,13 @@ MISSED = 0.02
 
 _o, _v, _p = optuna_internals.trials.c, optuna_internals.values.c, tables.predictions.c
 _RANKED = (
-    sa.select(_v.value, _o.number, _p.trial_id)
+    sa.select(*RANK, _p.trial_id)
     .select_from(tables.predictions)
     .join(optuna_internals.trials, _o.trial_id == _p.trial_id)
+    .join(tables.trials, tables.trials.c.trial_id == _p.trial_id)
     .join(optuna_internals.values, _v.trial_id == _p.trial_id)
     .where(_p.study_id == tables.STUDY)
-    .order_by(_v.value, _o.number)
+    .order_by(*RANK)
 )
 _SIZES = (
     sa.select(tables.networks.c.trial_id, tables.networks.c.n_train)
@@ -83,11 +85,11 @@ class DevPredictions:
 
 
 def keep_predictions(
-    connection: Connection, study_id: int, trial_id: int, place: tuple[float, int], predictions: DevPredictions
+    connection: Connection, study_id: int, trial_id: int, rank: Rank, predictions: DevPredictions
 ) -> None:
-    """Keep a trial's predictions if it is among the study's best by ``place``, (value, number); the study is locked."""
+    """Keep a trial's predictions if it is among the study's best; the study is locked."""
     ranked = connection.execute(_RANKED, {"study": study_id}).all()
-    if len(ranked) >= KEPT and place > tuple(ranked[KEPT - 1][:2]):
+    if len(ranked) >= KEPT and rank > tuple(ranked[KEPT - 1][:3]):
         return
     row = {"trial_id": trial_id, "study_id": study_id, **_packed(predictions)}
     connection.execute(tables.predictions.insert(), row)

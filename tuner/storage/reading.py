@@ -40,6 +40,7 @@ from tuner.storage.learning import read_learning
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch, network_of
 from tuner.storage.owner import Owner
 from tuner.storage.predictions import DevPredictions, read_predictions
+from tuner.storage.ranking import RANK, Rank
 from tuner.storage.studies import StoredStudy, no_study, stored_values, study_names
 from tuner.storage.unclaimed import UnclaimedTrial, read_unclaimed
 from tuner.units import SHARE, Unit
@@ -64,7 +65,7 @@ _TRIALS = CheckedQuery(
     sa.select(
         *(_o.trial_id, _o.number, _o.state, _o.datetime_start, _o.datetime_complete),
         *map(optional, (_t.hyperparameters, _t.seed, _t.exploring, _t.stop_reason)),
-        *map(optional, (_t.best_epoch, _t.epochs, _t.seconds, _t.study_id, _v.value)),
+        *map(optional, (_t.best_epoch, _t.epochs, _t.seconds, _t.study_id, _t.tie_break, _v.value)),
         *map(optional, (_c.attempts, _c.reason, _c.owner)),
     )
     .select_from(optuna_internals.trials)
@@ -98,7 +99,7 @@ _BEST = (
     _ALL.join(tables.trials, _t.trial_id == _o.trial_id)
     .join(optuna_internals.values, _v.trial_id == _o.trial_id)
     .where(JUDGED)
-    .order_by(_v.value, _o.number)
+    .order_by(*RANK)
     .limit(WHOLE)
 )
 
@@ -112,6 +113,7 @@ class TrialRecord:
     ``learning``: the networks of its learning curve, as far as it was measured.  ``predictions``: what its networks
     predict of the dev rows; None if it is not among the best, or of 0.2 and before.  ``worker``: the process that ran
     it, None if it waits.  ``unit``: of its errors.  ``confirmations``: how it came out when it was trained again.
+    ``tie_break``: see ``Rank``.
     """
 
     number: int
@@ -134,6 +136,13 @@ class TrialRecord:
     worker: Owner | None = None
     unit: Unit = SHARE
     confirmations: Sequence[Confirmation] = ()
+    tie_break: float = 0.0
+
+    @property
+    def rank(self) -> Rank:
+        """Its place among trials that have a value, the best of which is the lowest."""
+        assert self.value is not None
+        return Rank(self.value, self.tie_break, self.number)
 
     @property
     def has_diverged(self) -> bool:
@@ -243,14 +252,14 @@ class StudyRecord(StoredStudy):
 
     @property
     def best(self) -> TrialRecord | None:
-        """The complete trial with the lowest value, the earliest of equals; None as long as none is judged.
+        """The complete trial with the lowest value, of equals that of the lowest cost; None as long as none is judged.
 
         If that trial was trained again, with others, the one of them with the lowest mean value.
         """
-        lowest = min(self.judged, key=lambda trial: (trial.value, trial.number), default=None)
+        lowest = min(self.judged, key=lambda trial: trial.rank, default=None)
         if lowest is None or all(trial is not lowest for trial in self.confirmed):
             return lowest
-        return min(self.confirmed, key=lambda trial: (statistics.mean(trial.values), trial.number))
+        return min(self.confirmed, key=lambda trial: (statistics.mean(trial.values), trial.rank))
 
     @cached_property
     def confirmed(self) -> list[TrialRecord]:
@@ -517,6 +526,7 @@ def _trial(
         learning=learning,
         worker=None if row.owner is None else _worker(row.owner),
         unit=unit,
+        tie_break=row.tie_break or 0.0,
     )
 
 

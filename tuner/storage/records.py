@@ -23,6 +23,7 @@ from tuner.storage.history import ParamReader
 from tuner.storage.leases import lock_study, write_held
 from tuner.storage.networks import NetworkRecord, middle_epoch, rows_of_networks
 from tuner.storage.predictions import DevPredictions, keep_predictions
+from tuner.storage.ranking import Rank, tie_break
 
 _t, _p = tables.trials.c, optuna_internals.params.c
 _NOTED = sa.select(_t.hyperparameters, _t.seed, _t.exploring).where(_t.trial_id == tables.TRIAL)
@@ -186,6 +187,7 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
     It was taken over then, or has ended by this very call, whose commit was not answered.
     """
     network_rows, epoch_rows = rows_of_networks(claim.trial_id, outcome.networks)
+    rank = Rank(outcome.value, tie_break(outcome.networks), claim.number)
 
     def work(connection: Connection) -> None:
         _tell_optuna(connection, claim.trial_id, outcome, database.now(connection))
@@ -196,16 +198,16 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
             "best_epoch": middle_epoch(outcome.networks),
             "epochs": max((n.epochs for n in outcome.networks), default=0),
             "seconds": outcome.seconds,
+            "tie_break": rank.tie_break,
         }
         connection.execute(_CHANGE_TRIAL, changed)
-        count_finished(connection, study_id, claim.trial_id, claim.number, outcome.value, outcome.stop_reason)
+        count_finished(connection, study_id, claim.trial_id, rank, outcome.stop_reason)
         if network_rows:
             connection.execute(tables.networks.insert(), network_rows)
         if epoch_rows:
             connection.execute(tables.epochs.insert(), epoch_rows)
         if outcome.predictions is not None:
-            place = (outcome.value, claim.number)
-            keep_predictions(connection, study_id, claim.trial_id, place, outcome.predictions)
+            keep_predictions(connection, study_id, claim.trial_id, rank, outcome.predictions)
         claim.rows.end(connection, claim.trial_id, None, checkpoint=None)
 
     return write_held(database, claim, work, study_id=study_id)  # finishing is counted per study, one at a time

@@ -46,6 +46,7 @@ from tuner.storage.migrations import (
     add_left_out,
     add_predictions,
     add_queue,
+    add_tie_break,
     add_train_losses,
     add_weights,
     allow_unknown_costs,
@@ -67,6 +68,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_queue,
     add_train_losses,
     add_confirmations,
+    add_tie_break,
 ]
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 

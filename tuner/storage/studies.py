@@ -27,6 +27,7 @@ from tuner.storage.facts import StudyFacts
 from tuner.storage.holds import Hold, HoldKind
 from tuner.storage.imported import find_imported, imported_counts, is_imported, only_to_begin_with
 from tuner.storage.leases import lock_study
+from tuner.storage.ranking import RANK
 from tuner.storage.records import insert_waiting
 from tuner.storage.unclaimed import UnclaimedTrial, read_unclaimed
 from tuner.units import SHARE, Unit
@@ -170,7 +171,7 @@ def read_points(database: Database, study_id: int) -> list[tuple[int, dict[str, 
         .join(optuna_internals.trials, o.trial_id == t.trial_id)
         .join(optuna_internals.values, v.trial_id == t.trial_id)
         .where(t.study_id == study_id, JUDGED)
-        .order_by(v.value, o.number)
+        .order_by(*RANK)
     )
     with database.reading() as connection:
         return [(number, json.loads(text), value) for number, text, value in connection.execute(query)]

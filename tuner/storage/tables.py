@@ -54,7 +54,7 @@ from tuner.storage.checked import (
     integer,
 )
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 
 
 class StopReasonText(TypeDecorator[StopReason]):
@@ -160,8 +160,10 @@ trials = Table(
     Column("best_epoch", Integer),
     Column("epochs", Integer),
     Column("seconds", Double),
+    Column("tie_break", Double, nullable=False, server_default="0"),
     Index("ix_tuner_trials_finish", "study_id", "finish_order", unique=True),
 )
+"""``tie_break``: see ``ranking.Rank``; 0 of versions to 0.3."""
 
 counts = Table(
     "tuner_counts",

@@ -38,7 +38,7 @@ REPEATED = {
 @pytest.mark.filterwarnings("default")
 @parametrize_with_checks(
     # One trial drawn without a seed diverges now and then.
-    [tuner.Classifier(random_state=0), tuner.Regressor(trials=1, random_state=0)],
+    [of(trials=2, definition=QUICK, random_state=0) for of in (tuner.Classifier, tuner.Regressor)],
     expected_failed_checks=lambda _: REPEATED,
 )
 def test_it_passes_scikit_learns_checks(estimator: Any, check: Any) -> None:

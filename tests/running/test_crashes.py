@@ -70,7 +70,7 @@ def search_with_kills(file: Path, trials: int, rng: random.Random) -> int:
     return kills
 
 
-@pytest.mark.parametrize(("trials", "kills"), [(20, 12), pytest.param(260, 200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("trials", "kills"), [(20, 12), pytest.param(130, 100, marks=pytest.mark.slow)])
 def test_a_study_that_was_killed_is_the_same_to_the_bit(edit: Edit, trials: int, kills: int) -> None:
     """SIGKILL at random moments, relaunched until done: the same trials as of a study that was never killed."""
     file = edit({**PRUNED, "trials = 4": PRUNED["trials = 4"].format(trials=trials)})

@@ -1,18 +1,22 @@
 """What lines of the study file do to the true error of the delivered model, beside simple models and boosting.
 
     python -m benchmarks.tables FOLDER [--variants standard narrow ...] [--tables choosing | judging | adult ...]
-        [--rows 600] [--seeds 1] [--trials 20] [--records FILE]
+        [--rows 600] [--seeds 1] [--trials 20] [--ensemble] [--records FILE]
 
 ``FOLDER``: see real_tables.py.  Each table is cut to ``--rows``, which are searched with the definition made for them
 and the changes of a variant; the truth is the error of the model that ``tuner train`` delivers on up to 5,000 of the
-other rows: the balanced one if the metric says so, and of numbers the RMSE.  Peers are scikit-learn's with their
-defaults.  The defaults are chosen on the tables ``choosing``, and judged on ``judging``; no data are in both.  A record
-per search is kept in ``--records``; searches that it holds are not repeated.
+other rows: the balanced one if the metric says so, and of numbers the RMSE.  With ``--ensemble`` also that of the
+average of the ten best trials.  Peers are scikit-learn's with their defaults, its gradient boosting searched in the
+processor time of the first variant's search, too (at random, by cross-validation), and, where they are installed,
+LightGBM, CatBoost and pytabkit's RealMLP-TD with their defaults.  The defaults are chosen on the tables ``choosing``,
+and judged on ``judging``; no data are in both.  A record per search is kept in ``--records``; searches that it holds
+are not repeated.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 
@@ -37,6 +41,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
@@ -47,7 +52,12 @@ from benchmarks.real_tables import Table, number_tables, tables
 from tuner.workspace import make_definition_file
 
 TRUTH = 5000
-PEERS = ("gradient_boosting", "linear", "scikit_mlp")
+SEARCHED = "searched_boosting"
+INSTALLED = {"lightgbm": "lightgbm", "catboost": "catboost", "realmlp": "pytabkit"}
+PEERS = (
+    *("gradient_boosting", "linear", "scikit_mlp"),
+    *(peer for peer, package in INSTALLED.items() if importlib.util.find_spec(package) is not None),
+)
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "standard": {},
     "narrow": {
@@ -78,6 +88,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "plain_classes": {"training": {"class_weight": None}},
 }
 """Name -> what it changes in the tables of the definition; None takes a key away."""
+ENSEMBLE = ", ensemble"
 RARE = 1 / 40
 """Positive rows in each of the others, in tables called "... rare"."""
 CHOOSING = (
@@ -134,8 +145,8 @@ def changed(text: str, changes: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def search(X: pd.DataFrame, y: np.ndarray, variant: str, trials: int) -> tuple[tuner.Model, str]:
-    """Search a table in an empty folder; returns the delivered model and the metric."""
+def search(X: pd.DataFrame, y: np.ndarray, variant: str, trials: int) -> tuple[tuner.Study, str]:
+    """Search a table in an empty folder; returns the study and the metric."""
     task = {"task": "regression" if y.dtype.kind == "f" else "classification"}
     X.assign(target_=y).to_csv("table.csv", index=False)
     file, _ = make_definition_file(Path("table.csv"), "target_", task)
@@ -149,25 +160,75 @@ def search(X: pd.DataFrame, y: np.ndarray, variant: str, trials: int) -> tuple[t
         references="none",
         progress=False,
     )
-    return study.train(), document["search"]["metric"]
+    return study, document["search"]["metric"]
 
 
 def peer(name: str, is_number: bool, is_rare: bool, seed: int) -> Pipeline:
-    """Return a model of scikit-learn with its defaults, and what its inputs need."""
+    """Return a model with its defaults, and what its inputs need: of trees the categories' codes."""
     texts = make_column_selector(dtype_exclude="number")
     balanced = {"class_weight": "balanced"} if is_rare else {}
-    if name == "gradient_boosting":
+    if name in ("gradient_boosting", "lightgbm", "catboost"):
         codes = (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), texts)
-        of_numbers, of_classes = HistGradientBoostingRegressor, HistGradientBoostingClassifier
-        model = of_numbers(random_state=seed) if is_number else of_classes(random_state=seed, **balanced)
-        return make_pipeline(make_column_transformer(codes, remainder="passthrough"), model)
+        return make_pipeline(
+            make_column_transformer(codes, remainder="passthrough"), boosting(name, is_number, is_rare, seed)
+        )
     numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     encoded = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), texts), remainder=numbers)
     if name == "linear":
         model = RidgeCV(np.logspace(-3, 3, 13)) if is_number else LogisticRegression(max_iter=2000, **balanced)
+    elif name == "realmlp":
+        from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
+
+        encoded.set_params(sparse_threshold=0)
+        model = (RealMLP_TD_Regressor if is_number else RealMLP_TD_Classifier)(random_state=seed, device="cpu")
     else:
         model = MLPRegressor(random_state=seed) if is_number else MLPClassifier(random_state=seed)
     return make_pipeline(encoded, model)
+
+
+def boosting(name: str, is_number: bool, is_rare: bool, seed: int) -> Any:
+    """Return gradient boosting of a library, on one thread."""
+    if name == "lightgbm":
+        from lightgbm import LGBMClassifier, LGBMRegressor
+
+        once = {"random_state": seed, "n_jobs": 1, "verbose": -1}
+        return LGBMRegressor(**once) if is_number else LGBMClassifier(**once, **_balanced("class_weight", is_rare))
+    if name == "catboost":
+        from catboost import CatBoostClassifier, CatBoostRegressor
+
+        once = {"random_seed": seed, "thread_count": 1, "verbose": 0, "allow_writing_files": False}
+        if is_number:
+            return CatBoostRegressor(**once)
+        return CatBoostClassifier(**once, auto_class_weights="Balanced" if is_rare else None)
+    if is_number:
+        return HistGradientBoostingRegressor(random_state=seed)
+    return HistGradientBoostingClassifier(random_state=seed, **_balanced("class_weight", is_rare))
+
+
+def _balanced(key: str, is_rare: bool) -> dict[str, str]:
+    return {key: "balanced"} if is_rare else {}
+
+
+def searched_boosting(X: pd.DataFrame, y: np.ndarray, is_rare: bool, seed: int, seconds: float) -> Pipeline:
+    """Search scikit-learn's gradient boosting for so long, the defaults first; the best by five folds is fitted."""
+    rng, is_number = np.random.default_rng(seed), y.dtype.kind == "f"
+    scoring = "neg_root_mean_squared_error" if is_number else "balanced_accuracy" if is_rare else "accuracy"
+    began, best, best_score = time.process_time(), None, -np.inf
+    while best is None or time.process_time() - began < seconds:
+        model = peer("gradient_boosting", is_number, is_rare, seed)
+        if best is not None:
+            drawn = {
+                "learning_rate": np.exp(rng.uniform(np.log(0.01), np.log(0.3))),
+                "max_iter": int(rng.integers(50, 500)),
+                "max_leaf_nodes": int(rng.integers(3, 64)),
+                "min_samples_leaf": int(rng.integers(2, 50)),
+                "l2_regularization": 10 ** rng.uniform(-6, 1),
+            }
+            model.steps[-1][1].set_params(**drawn)
+        score = cross_val_score(model, X, y, scoring=scoring).mean()
+        if score > best_score or best is None:
+            best, best_score = model, score
+    return best.fit(X, y)
 
 
 def true_error(metric: str, truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -180,19 +241,27 @@ def true_error(metric: str, truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean(truth != predicted))
 
 
-def measure(case: Case, table: Callable[[], Table]) -> Judged:
-    """Search or fit one case."""
+def measure(case: Case, table: Callable[[], Table], seconds: float = 0.0) -> dict[str, Judged]:
+    """Search or fit one case, of searched boosting for so many seconds; the records of a variant and its ensemble."""
     is_rare = case.table.endswith("rare")
     X, y, X_true, y_true = draw(table, is_rare, case.rows, case.seed)
     began = time.process_time()
-    if case.variant in PEERS:
+    if case.variant in (*PEERS, SEARCHED):
         metric = "balanced_error" if is_rare else "error"
-        predicted = peer(case.variant, y.dtype.kind == "f", is_rare, case.seed).fit(X, y).predict(X_true)
-        return Judged(metric, true_error(metric, y_true, predicted), time.process_time() - began)
+        if case.variant == SEARCHED:
+            model = searched_boosting(X, y, is_rare, case.seed, seconds)
+        else:
+            model = peer(case.variant, y.dtype.kind == "f", is_rare, case.seed).fit(X, y)
+        error = true_error(metric, y_true, np.asarray(model.predict(X_true)).ravel())
+        return {case.variant: Judged(metric, error, time.process_time() - began)}
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        found, metric = search(X, y, case.variant, case.trials)
-        seconds = time.process_time() - began
-        return Judged(metric, true_error(metric, y_true, found.predict(X_true)), seconds)
+        study, metric = search(X, y, case.variant, case.trials)
+        judged = {}
+        for name in (case.variant, f"{case.variant}{ENSEMBLE}"):
+            model = study.train(ensemble_of="auto" if name.endswith(ENSEMBLE) else None)
+            used = time.process_time() - began
+            judged[name] = Judged(metric, true_error(metric, y_true, model.predict(X_true)), used)
+        return judged
 
 
 def kept(file: Path) -> dict[Case, Judged]:
@@ -211,6 +280,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--ensemble", action="store_true", help="the average of the ten best trials, too")
     parser.add_argument("--records", type=Path, default=Path("tables.jsonl"))
     asked = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
@@ -220,21 +290,26 @@ def main() -> None:
     groups = {"choosing": CHOOSING, "judging": JUDGING}
     names = [name for given in asked.tables for name in groups.get(given, (given,))]
     errors: dict[str, list[float]] = defaultdict(list)
+    variants = [name for each in asked.variants for name in (each, each + ENSEMBLE)[: 1 + asked.ensemble]]
     for name in names:
         for seed in range(asked.seeds):
-            for variant in (*PEERS, *asked.variants):
+            for variant in (*PEERS, *variants, SEARCHED):
                 case = Case(name, variant, asked.rows, seed, 0 if variant in PEERS else asked.trials)
                 if case not in records:
-                    records[case] = measure(case, every[name])
-                    with file.open("a", encoding="utf-8") as lines:
-                        lines.write(json.dumps({**case._asdict(), **records[case]._asdict()}) + "\n")
+                    first = records.get(case._replace(variant=variants[0]))
+                    seconds = 0.0 if first is None else first.seconds
+                    of = case._replace(variant=variant.removesuffix(ENSEMBLE))
+                    for key, judged in measure(of, every[name], seconds).items():
+                        records[case._replace(variant=key)] = judged
+                        with file.open("a", encoding="utf-8") as lines:
+                            lines.write(json.dumps({**case._asdict(), "variant": key, **judged._asdict()}) + "\n")
                 errors[variant].append(records[case].error)
             shown = " ".join(f"{variant} {each[-1]:.4g}" for variant, each in errors.items())
             print(f"{name} ({seed}): {shown}", flush=True)
     ranks = pd.DataFrame(errors).rank(axis=1).mean()
     for variant, each in errors.items():
         beside = [
-            _beside(np.array(each), np.array(errors[other])) for other in ("gradient_boosting", asked.variants[0])
+            _beside(np.array(each), np.array(errors[other])) for other in ("gradient_boosting", SEARCHED, variants[0])
         ]
         print(f"{variant}: mean rank {ranks[variant]:.2f}; {'; '.join(beside)}")
 

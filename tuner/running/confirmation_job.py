@@ -27,6 +27,7 @@ from tuner.storage import (
     read_study,
     renew,
     requeue_confirmation,
+    require_hyperparameters,
 )
 from tuner.study import uses_folds
 from tuner.trainers import Interrupted, TrialError, TrialRequest
@@ -106,6 +107,9 @@ class ConfirmationJob:
 
     def _train(self, claim: ConfirmationClaim, should_stop: Callable[[], bool]) -> tuple[float | None, str | None]:
         """A training's value, or why it failed; neither if it was interrupted."""
+        definition = self._task.definition
+        misfit = definition.misfit(claim.hyperparameters)
+        require_hyperparameters(self._database, definition.name, claim.number, misfit)
         try:
             dataset, dev_folds = self._split(claim.split)
             request = TrialRequest(

@@ -71,7 +71,7 @@ def test_a_rows_own_target_is_not_among_its_inputs() -> None:
 
 
 @pytest.mark.parametrize("names", [("no", "yes"), ()])
-def test_a_mean_is_drawn_towards_that_of_all(names: tuple[str, ...]) -> None:
+def test_a_mean_is_drawn_toward_that_of_all(names: tuple[str, ...]) -> None:
     """As by ten rows; rare categories share one mean, and missing cells have theirs."""
     codes = np.repeat([0, 1, 2, 3, -1], [20, 30, 1, 1, 10])
     y = np.concatenate([np.ones(20), np.zeros(30), [1, 1], np.tile([0, 1], 5)])

@@ -125,7 +125,7 @@ def test_overrides(override: Any, features: list[str]) -> None:
     [
         ("job", {"numeric": "quantile"}, '"numeric"'),
         ("job", {"fill": 3.0}, '"numeric" or "boolean"'),
-        ("age", {"rare": 5}, '"categorical"'),
+        ("age", {"rare": 5}, '"categorical" or "target_encoded"'),
         ("since", {"fill": "mean"}, '"numeric" or "boolean"'),
     ],
 )

@@ -244,7 +244,12 @@ def test_a_feature_outside_the_inputs_is_refused(model_bytes: bytes) -> None:
 @pytest.mark.parametrize(
     ("place", "key", "value", "message"),
     [
-        (0, "kind", "exec", "kind: expected 'numeric', 'boolean', 'categorical', 'date' or 'drop', got 'exec'"),
+        (
+            0,
+            "kind",
+            "exec",
+            "kind: expected 'numeric', 'boolean', 'categorical', 'target_encoded', 'date' or 'drop', got 'exec'",
+        ),
         (0, "kind", "categorical", "column 'length' of kind categorical cannot have a feature 'value'"),
         (2, "kind", "drop", "column 'color' of kind drop cannot have a feature 'level'"),
         (4, "fill", None, "column 'day': expected a number in fill, got none"),

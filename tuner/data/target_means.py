@@ -1,6 +1,6 @@
 """Categories as means of the target: ``kind = "target_encoded"`` in ``[data.columns]``.
 
-A category is the mean target of its training rows, drawn towards the mean of all of them as by ten more rows
+A category is the mean target of its training rows, drawn toward the mean of all of them as by ten more rows
 (Micci-Barreca 2001): of two classes the share of the second, of more classes the share of each, of numbers their mean.
 Missing cells are a category, and so are all rare and unseen ones together.  The training rows are in five folds, and
 each has the means of the other four: with its own target in its inputs, a network would learn to read it off.

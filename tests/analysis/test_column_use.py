@@ -47,7 +47,7 @@ def test_strongly_correlated_columns_go_together() -> None:
 def test_what_is_written_is_read() -> None:
     """The plain form is JSON, and gives the same again."""
     shuffled = ShuffledColumns(("a",), Effect(0.1, 0.05, 0.15))
-    curve = Dependence("a", "yes", True, (1.0, 2.0), ("1", "2"), (0.2, 0.3))
+    curve = Dependence("a", "yes", True, (1.0, 2.0), ("1", "2"), (0.2, 0.3), is_number=True)
     use = ColumnUse(3, 100, (shuffled,), (), shuffled, 2, (SingleColumn("a", 0.1, 0.09, 0.5),), (curve,))
     written = json.loads(json.dumps(use.to_dict()))
     assert ColumnUse.from_dict(written) == use

@@ -136,7 +136,13 @@ def _dependence(document: Mapping[str, Any]) -> Dependence:
     if not len(positions) == len(labels) == len(means) > 1 or not np.isfinite([*positions, *means]).all():
         raise ValueError(f"expected as many labels and numbers as positions, at least 2, got {len(positions)}")
     return Dependence(
-        str(document["column"]), str(document["of"]), bool(document["is_ordered"]), positions, labels, means
+        str(document["column"]),
+        str(document["of"]),
+        bool(document["is_ordered"]),
+        positions,
+        labels,
+        means,
+        bool(document["is_number"]),
     )
 
 

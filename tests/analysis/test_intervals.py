@@ -1,11 +1,12 @@
 """Wilson and Newcombe intervals, compared with published figures and their definitions."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tuner.analysis import ErrorEstimate, difference_interval, exponentially_weighted_average, wilson
+from tuner.analysis import Z95, ErrorEstimate, Spread, difference_interval, exponentially_weighted_average, wilson
 from tuner.errors import ArgumentError
 
 
@@ -79,6 +80,31 @@ def test_more_wrong_than_counted_is_refused() -> None:
     """Counts that cannot be are named."""
     with pytest.raises(ArgumentError, match="wrong=5, of=4"):
         ErrorEstimate.measured(5, 4)
+
+
+def test_a_heavy_tail_reaches_farther_than_its_sample() -> None:
+    """Up to a skewness of 3 the upper end is the sample's; beyond, that of one more row as far off as the farthest."""
+    plain = Spread.of(np.arange(1.0, 101.0))
+    assert plain.beyond is None
+    squares = np.append(np.ones(99), 50.0)
+    heavy, more = Spread.of(squares), Spread.of(np.append(squares, 50.0))
+    low, high = heavy.factors(100, Z95)
+    alone = replace(heavy, beyond=None).factors(100, Z95)
+    assert low == alone[0]
+    mean, with_it = squares.mean(), np.append(squares, 50.0).mean()
+    of_more = replace(more, beyond=None).factors(101, Z95)[1] * math.sqrt(with_it / mean)
+    assert high == pytest.approx(max(of_more, alone[1]))
+    ends = [heavy.factors(100, z)[1] for z in (-1.0, 0.0, 0.5, 1.0, Z95, 3.0)]
+    assert ends == sorted(ends)
+
+
+def test_groups_and_weights_of_a_heavy_tail_count_once() -> None:
+    """Twice the same rows in groups of two are one row each; equal weights change nothing."""
+    squares = np.random.default_rng(0).standard_t(3, 300) ** 2
+    heavy = Spread.of(squares).factors(300, Z95)
+    twice = Spread.of(np.repeat(squares, 2), np.repeat(np.arange(300), 2))
+    assert twice.factors(600, Z95) == pytest.approx(heavy)
+    assert Spread.of(squares, None, np.ones(300)).factors(300, Z95) == pytest.approx(heavy)
 
 
 def test_average_of_the_lectures() -> None:

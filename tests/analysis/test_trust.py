@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from benchmarks import diagnosis_of_numbers
 from benchmarks.diagnosis import diagnosis_goals, judge_problem
 from benchmarks.goals import Goal
 from benchmarks.hyperparameter_surface import hyperparameter_goals, judge_hyperparameters
@@ -20,6 +21,14 @@ def test_claims_hold_on_made_problems() -> None:
     """Coverage, widths, levels, verdicts and the corrected error, on two problems of each kind."""
     rows = [row for number in range(12) for row in judge_problem(number, seed=1, draws=6, truth=4000, most_trials=30)]
     assert missed(diagnosis_goals(pd.DataFrame(rows))) == []
+
+
+def test_claims_hold_on_made_problems_of_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coverage, levels and the corrected RMSE, on one problem whose rows have weights."""
+    monkeypatch.setattr(diagnosis_of_numbers, "TRUTH", 2000)
+    rows = pd.DataFrame(diagnosis_of_numbers.judge_problem(3, seed=0, draws=2))
+    assert rows.kind.tolist() == ["weights", "weights"]
+    assert missed(diagnosis_of_numbers.goals_of(rows, "all")) == []
 
 
 @pytest.mark.slow

@@ -67,7 +67,10 @@ def test_numbers_are_standardized_by_the_training_rows(write: Write, load: Load)
 
 @pytest.mark.parametrize(
     ("cell", "message"),
-    [("", "the target is missing; expected a number in every row"), ("inf", "the target is 'inf'")],
+    [
+        ("", "the target is missing; expected a number in every row"),
+        ("1e300", r"the target is '1e\+300'; expected a number from −1e\+100 to 1e\+100 in every row"),
+    ],
 )
 def test_a_cell_that_is_no_number_is_refused(write: Write, load: Load, cell: str, message: str) -> None:
     """With the line, the cell and what was expected."""

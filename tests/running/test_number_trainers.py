@@ -116,6 +116,33 @@ def test_a_trainer_of_numbers_is_searched_trained_and_used(make: Make) -> None:
     assert "wrong" not in out
 
 
+TORCH = """\
+import torch, tuner
+
+fit = tuner.torch_trainer(
+    lambda params, data: torch.nn.Linear(data.train.X.shape[1], 1),
+    lambda params, parameters: torch.optim.SGD(parameters, lr=0.2 * (1 - params["shrink"])),
+)
+load = fit.load
+"""
+
+
+def test_a_module_of_pytorch_predicts_numbers(make: Make) -> None:
+    """One output is trained by the squared error: its best epoch's RMSE is the trial's, and the saved model's."""
+    pytest.importorskip("torch")
+    record = make(TORCH)
+    (network,) = record.best.networks  # type: ignore[union-attr]
+    value = record.best.value  # type: ignore[union-attr]
+    assert value == pytest.approx(record.unit.error(network.curve["dev_error"].min()), rel=1e-4)
+    assert value < 0.7 * record.unit.size
+    model = tuner.load_study("own").train(allow_trainers=[NAME])
+    assert model.errors["dev"]["value"] == pytest.approx(value, rel=1e-4)
+    rows = pd.read_csv("studies/houses.csv")
+    model.save("torch.tuner")
+    again = tuner.load_model("torch.tuner", allow_trainers=[NAME])
+    np.testing.assert_allclose(again.predict(rows), model.predict(rows), rtol=1e-6)
+
+
 def test_folds_seeds_and_all_rows_are_the_trainers_too(make: Make) -> None:
     """A model of the mean of the folds' numbers, one on all rows, and a learning curve."""
     record = make(change=('target = "price"', 'target = "price"\nfolds = 3'))
@@ -145,7 +172,7 @@ def test_a_hopeless_trial_of_numbers_is_pruned(make: Make) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("return data.train.y, data.dev.y[:3]", r"dev numbers of shape \(3,\), expected \(\d+,\) finite numbers"),
+        ("return data.train.y, data.dev.y[:3]", r"dev numbers of shape \(3,\), expected \(\d+,\) numbers from −1e\+15"),
         ("return data.train.y, data.dev.y * float('nan')", "dev numbers with nan at row 0, expected"),
         ("return data.train.y, data.dev.y * 1e30", r"dev numbers with \S+e\+\d+ at row 0, expected"),
         ("return data.train.y, ['high'] * len(data.dev)", "dev numbers like 'high', expected"),

@@ -159,18 +159,14 @@ def test_refusals_name_the_file_the_key_and_the_value(old: str, new: str, parts:
             "",
             "compares trials fold by fold; expected data.folds ≥ 4 or another pruner, like 'median', got no folds",
         ),
-        (
-            '"error"',
-            '"balanced_error"',
-            "compares errors, not search.metric = 'balanced_error'; expected another pruner",
-        ),
         ('"error"', '"cost"', "compares errors, not search.metric = 'cost'; expected another pruner"),
     ],
 )
-def test_wilcoxon_needs_folds_and_the_plain_error(old: str, new: str, found: str) -> None:
-    """With three folds it could never prune, and the classes' errors in each fold are not stored."""
+def test_wilcoxon_needs_folds_and_an_error(old: str, new: str, found: str) -> None:
+    """With three folds it could never prune, and the cost in each fold is not stored; the balanced error is."""
     chosen = DIGITS.replace('pruner = "median"', 'pruner = "wilcoxon"')
-    assert parse_definition(chosen, "digits").search.pruner == "wilcoxon"
+    for metric in ("error", "balanced_error", "auc"):
+        assert parse_definition(chosen.replace('"error"', f'"{metric}"', 1), "digits").search.pruner == "wilcoxon"
     with pytest.raises(DefinitionError, match=f"search.pruner: 'wilcoxon' {found}"):
         parse_definition(chosen.replace(old, new, 1), "digits")
 

@@ -14,6 +14,7 @@ from tuner.units import SHARE, Unit
 
 Z95 = 1.959963984540054  # the standard normal's 97.5% point: two-sided 95%
 MOST = 300.0  # of a logarithm: no end of an interval is infinite
+ORDINARY = 3.0  # skewness of squared errors up to which their tail is as that of normal ones, whose skewness is 2.8
 ROUNDING = 1e-6  # by which a sum of weights may exceed the number of examples
 Z_POWER = 0.8416212335729143  # its 80% point: a test finds what is so far beyond its end in four of five samples
 
@@ -42,7 +43,9 @@ class Spread:
     ``deviation``: √n times the relative standard error of the mean of n. ``skewness``: of the examples' squared errors,
     or of their sums in groups; ``units``: such examples or groups per example. ``share``: as many examples of one and
     the same squared error, per example, would have the same sum and sum of squares.  ``power``: the error is the mean
-    to this power, 1 for the absolute errors of a mean absolute error.
+    to this power, 1 for the absolute errors of a mean absolute error.  ``beyond``: the same with one more example as
+    far off as the farthest, which is so many times (``farthest``) as far as the mean; None where squared errors are no
+    more skewed than those of normal residuals.
     """
 
     deviation: float
@@ -50,6 +53,8 @@ class Spread:
     share: float
     units: float = 1.0
     power: float = 0.5
+    farthest: float = 1.0
+    beyond: Spread | None = None
 
     @classmethod
     def of(
@@ -63,14 +68,29 @@ class Spread:
         Examples of one of the ``groups`` (n,) stay together.
         """
         losses = np.asarray(squares, dtype=np.float64)
-        n, mean = len(losses), float(losses.mean())
-        if not mean:
+        n, sizes = len(losses), np.ones(len(losses)) if weights is None else np.asarray(weights, dtype=np.float64)
+        if not losses.sum():
             return cls(0.0, 0.0, 1.0)
-        apart = losses - mean * (1.0 if weights is None else weights)
         if groups is not None:
             unit = np.unique(groups, return_inverse=True)[1]
-            losses, apart = (np.bincount(unit, each).astype(np.float64) for each in (losses, apart))
-        n_units = len(losses)
+            losses, sizes = (np.bincount(unit, each).astype(np.float64) for each in (losses, sizes))
+        spread, per_unit = cls._of_units(losses, sizes, n), n / len(losses)
+        if spread.skewness <= ORDINARY:
+            return spread
+        mean = losses.sum() / sizes.sum()
+        k = int((losses - mean * sizes).argmax())
+        losses, sizes = np.append(losses, losses[k]), np.append(sizes, sizes[k])
+        return replace(
+            spread,
+            farthest=float(losses[k] / (mean * sizes.mean())),
+            beyond=cls._of_units(losses, sizes, n + per_unit),
+        )
+
+    @classmethod
+    def _of_units(cls, losses: NDArray[np.float64], sizes: NDArray[np.float64], n: float) -> Spread:
+        """Return the spread of the sums of groups, or of examples, from these and the sums of their weights."""
+        n_units, mean = len(losses), losses.sum() / n
+        apart = losses - losses.sum() / sizes.sum() * sizes
         variance = float(np.square(apart).sum()) * n_units / max(n_units - 1, 1)
         deviation = math.sqrt(variance / n) / mean if n_units > 1 else math.sqrt(n)
         typical = float(apart.std())
@@ -83,16 +103,30 @@ class Spread:
         The logarithm of the mean ± Student's t of its standard errors, at as many degrees of freedom as examples count
         in it; the upper end is raised by the skewness of the studentized logarithm, of which a sample shows too little
         rather than too much.  (Hall 1992: its Edgeworth expansion, log m having the skewness of m less √n·σ/m.)
-        """
-        from scipy.special import stdtrit
 
+        A heavy tail shows in a sample as skewness, but not how far it reaches: the upper end is then that of the sample
+        with one more example as far off as the farthest, all of it from a skewness of 4 on, nothing up to 3.
+        """
         if n <= 0:
             return 0.0, math.inf
-        error = self.deviation / math.sqrt(n)
+        low, up = self._exponents(n, z)
+        if self.beyond is not None and z > 0:
+            n_units = self.units * n
+            _, with_it = replace(self.beyond, power=self.power)._exponents(n + 1 / self.units, z)
+            with_it += self.power * math.log((n_units + self.farthest) / (n_units + 1))
+            weight = min(self.skewness - ORDINARY, 1.0) * min(z / Z95, 1.0)
+            up += weight * max(with_it - up, 0.0)
+        return math.exp(-min(low, MOST)), math.exp(min(up, MOST))
+
+    def _exponents(self, n: float, z: float) -> tuple[float, float]:
+        """Return the logarithms of the factors of this sample alone, the first one's positive."""
+        from scipy.special import stdtrit
+
+        error = self.deviation / math.sqrt(n) * self.power
         t = float(stdtrit(max(self.share * n, 1.0), NormalDist().cdf(z)))
-        skewed = (2 * z * z + 1) * self.skewness / 6 - self.deviation * z * z / 2
+        skewed = (2 * z * z + 1) * self.skewness / 6 - self.deviation * math.sqrt(self.units) * z * z / 2
         more = max(skewed, 0.0) / math.sqrt(self.units * n)
-        return math.exp(-min(t * error * self.power, MOST)), math.exp(min((t + more) * error * self.power, MOST))
+        return t * error, (t + more) * error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

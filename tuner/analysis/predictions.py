@@ -98,7 +98,9 @@ def _of_numbers(numbers: Labels, baseline: Baseline, material_gap: float | None)
         bad = np.flatnonzero(~(np.abs(values) <= LARGEST))
         if len(bad):
             place = bad[0] if values.ndim == 1 else tuple(map(int, np.unravel_index(bad[0], values.shape)))
-            raise ArgumentError(f"{name}: expected finite numbers, got {values[place]} at {place}")
+            raise ArgumentError(
+                f"{name}: expected numbers from −{LARGEST:g} to {LARGEST:g}, got {values[place]} at {place}"
+            )
         if not len(values):
             raise ArgumentError(f"{name}: expected one or more numbers, got none")
     y = numbers["y_train"]

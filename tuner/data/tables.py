@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST = 1e100  # larger numbers mean "missing", and their squares would overflow
+FINITE = f"a number from −{LARGEST:g} to {LARGEST:g}"
 
 # Pairs of words, false first, that make a column boolean.
 BOOLEAN_WORDS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
@@ -322,7 +323,7 @@ def _refuse_large(table: RawTable, name: str, values: NDArray[Any]) -> None:
         rows = np.flatnonzero(np.abs(values) > LARGEST)
     if len(rows):
         row = int(rows[0])
-        raise DataError(f"{table.raw.at(row, name)}: expected a finite number or an empty cell, got {values[row]:g}")
+        raise DataError(f"{table.raw.at(row, name)}: expected {FINITE} or an empty cell, got {values[row]:g}")
 
 
 def toml_key(name: str) -> str:

@@ -16,7 +16,7 @@ from tuner.data.number_forms import fit_form
 from tuner.data.settings import DataSettings, Place
 from tuner.data.sources.delimited import looks_numeric, target_among
 from tuner.data.sources.raw import Raw, TargetNames, quoted_target
-from tuner.data.tables import LARGEST, level_numbers, nearest, no_column, text_column, text_of
+from tuner.data.tables import FINITE, LARGEST, level_numbers, nearest, no_column, text_column, text_of
 from tuner.errors import DataError
 from tuner.formatting import count, join, quoted, shorten, some_of
 from tuner.target_transforms import SKEWED, TargetTransform, fit_log, fit_quantile, fit_ratio, skewness
@@ -155,7 +155,8 @@ def find_numbers(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
         row = int(np.flatnonzero(labels.codes == bad[0])[0])
         cell = quoted(labels.levels[int(bad[0])])
         other = ", as several targets are numbers" if settings.has_several_targets else f", or {AS_CLASSES}"
-        raise DataError(f"{raw.at(row, name)}: the target is {cell}; expected a number in every row{other}")
+        wanted = f"{'a number' if np.isnan(numbers[bad[0]]) else FINITE} in every row"
+        raise DataError(f"{raw.at(row, name)}: the target is {cell}; expected {wanted}{other}")
     return np.asarray(numbers[labels.codes])
 
 

@@ -73,7 +73,9 @@ class DecisionRequest:
         if self.goal is not None and len(names) > 2:
             raise UsageError(
                 f"--threshold-for: one threshold decides between two classes; this study has {len(names)} "
-                f"({some_of(names)}). To treat classes alike, search with class_weight and metric balanced"
+                f"({some_of(names)}). With more, say what mistakes cost in [diagnosis] cost and search with metric "
+                '"cost_of_errors", which predicts the class of the lowest expected cost; or treat classes alike by '
+                'class_weight = "balanced" and metric "balanced_error"'
             )
         definition = parse_definition(record.definition, f"study {record.name!r}")
         if self.goal is not None and self.goal.name == "cost" and definition.diagnosis.cost is None:

@@ -553,7 +553,7 @@ class StudyDefinition(BaseModel):
             raise ValueError(
                 f"search.pruner: {pruner!r} does not work with a custom trainer; expected another pruner, like 'median'"
             )
-        if not METRICS[self.search.metric].is_mean_of_losses:
+        if self.search.metric == COST.name:
             raise ValueError(
                 f"search.pruner: {pruner!r} compares errors, not search.metric = {self.search.metric!r}; expected "
                 "another pruner, like 'median'"

@@ -169,7 +169,7 @@ def _labels(what: str, array: NDArray[Any], n: int, n_classes: int) -> Ints:
 
 def _numbers(what: str, array: NDArray[Any], n: int, n_targets: int) -> NDArray[np.float64]:
     shape = f"({n},)" if n_targets == 1 else f"({n}, {n_targets})"
-    expected = f"expected {shape} finite numbers, in standard deviations as y is"
+    expected = f"expected {shape} numbers from −{LARGEST:g} to {LARGEST:g}, in standard deviations as y is"
     if array.shape != (n, n_targets) and (n_targets > 1 or array.shape != (n,)):
         raise TrainerError(f"{what} of shape {array.shape}, {expected}")
     if array.dtype.kind not in "iuf":

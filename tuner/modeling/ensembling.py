@@ -54,7 +54,7 @@ def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
     Twice as many are trained: the others show what choosing the best did to the dev error.
     """
     usable = [trial for trial in record.judged if trial.networks and all(one.best_epoch for one in trial.networks)]
-    best = sorted(usable, key=lambda trial: (trial.value, trial.number))
+    best = sorted(usable, key=lambda trial: trial.rank)
     if len(best) < 2:
         raise UsageError(
             f"study {record.name!r}: an ensemble needs at least 2 complete trials, got {len(best)}. Run: "

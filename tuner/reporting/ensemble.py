@@ -49,7 +49,7 @@ def find_ensemble_gain(record: StudyRecord, definition: StudyDefinition) -> Ense
     """Estimate the gain from the kept predictions; None if those of fewer than two trials, or no probabilities, are."""
     if not definition.trainer_kind.can_train_again:
         return None
-    judged = sorted(record.judged, key=lambda trial: (trial.value, trial.number))
+    judged = sorted(record.judged, key=lambda trial: trial.rank)
     kept = [each for each in (_predictions(record, trial) for trial in judged) if each is not None]
     if len(kept) < 2:
         return None

@@ -216,9 +216,11 @@ def test_numbers_of_each_row_are_several_targets(tmp_path: Path) -> None:
         patch.chdir(tmp_path)
         with pytest.raises(DataError, match="no column 'prise'"):
             tuner.search("v.csv", target=["visits", "prise"], **options)
+    alone = tuner.search(rows[["rate", "visits"]], target=["visits"], definition=definition, name="c", **options)
+    assert alone.train().predict(rows).shape == (240,)
     with pytest.raises(ArgumentError, match="target: no column 'prise'"):
         tuner.search(rows, target=["visits", "prise"], **options)
-    with pytest.raises(DataError, match="expected numbers for 240 rows"):
+    with pytest.raises(DataError, match=r"expected one value per row, got shape \(100, 2\)"):
         tuner.search(X, target=y[:100], **options)
 
 

@@ -128,10 +128,10 @@ def _table(data: Any, target: Any, where: str) -> tuple[Raw, str]:
     return _of_array(table, labels, where) if labels.ndim == 1 else _of_several(table, target, labels, where)
 
 
-def _columns_named(data: Any, target: Any) -> tuple[str, ...] | None:
-    """Return the columns that a target names, if it is a list of several; None if it has one value per row."""
+def _columns_named(data: Any, target: Any) -> str | tuple[str, ...] | None:
+    """Return the columns that a list names; None if it has one value per row."""
     is_names = isinstance(target, list | tuple) and all(isinstance(name, str) for name in target)
-    if not is_names or len(target) < 2 or isinstance(table := as_table(data, "the data"), np.ndarray):
+    if not is_names or not target or isinstance(table := as_table(data, "the data"), np.ndarray):
         return None
     names = [*map(str, table.columns)]
     if unknown := [name for name in target if name not in names]:
@@ -139,7 +139,7 @@ def _columns_named(data: Any, target: Any) -> tuple[str, ...] | None:
             return None
         hint = did_you_mean(unknown[0], names) or f"found {some_of(names, 8)}"
         raise ArgumentError(f"target: no column {shown(unknown[0])}; {hint}")
-    return tuple(target)
+    return tuple(target) if len(target) > 1 else str(target[0])
 
 
 def _of_several(table: Any, target: Any, numbers: NDArray[Any], where: str) -> tuple[Raw, str]:
@@ -151,7 +151,7 @@ def _of_several(table: Any, target: Any, numbers: NDArray[Any], where: str) -> t
 
     raw = raw_of_arrays(table, None, where, "y") if isinstance(table, np.ndarray) else raw_of_frame(table, where)
     if len(numbers) != len(raw.frame):
-        raise DataError(f"target: expected numbers for {count(len(raw.frame), 'row')}, got shape {numbers.shape}")
+        raise DataError(f"target: expected one value per row, got shape {numbers.shape}")
     names = [*map(str, getattr(target, "columns", ()))] or [f"y_{place}" for place in range(numbers.shape[1])]
     raw = replace(raw, target=None)
     for name, values in zip(names, numbers.T, strict=True):

@@ -215,6 +215,7 @@ def test_the_report_shows_tags(place: Path) -> None:
         ("a,b\n1,2\n", "line 1: no column 'tag'; expected a file that tuner errors --tally wrote"),
         ("tag,given\nx,good\n", "line 1: no column 'place'"),
         ("tag,place,given\nx,{place},other\n", "made for other data: 1 of 1 tagged row with other cells than in"),
+        ("tag,place,price\nx,{place},3\n", "made for other data: 1 of 1 tagged row with other cells than in"),
         ("tag,place\nx,line 9999\n", "none of its tagged rows (line 9999) is among those that trial"),
         ("\ufffe\n".encode("utf-16").decode("latin-1"), "no column 'tag'"),
     ],

@@ -167,12 +167,15 @@ def _tag(name: str, rows: np.ndarray, weights: np.ndarray, wrong: WrongRows) -> 
 
 def _refuse_other_data(path: Path, rows: Sequence[Mapping[str, str]], wrong: WrongRows) -> None:
     """Refuse a file whose rows are others; a spreadsheet may have written some columns in its own way."""
-    names = [name for name in ("given", *wrong.frame.columns[len(wrong.fixed) :]) if name in rows[0]]
-    here = wrong.frame.set_index(PLACE)[names].to_dict("index") if names else {}
+    own = [name for name in wrong.frame.columns if name == "given" or name not in wrong.fixed]
+    names = [name for name in own if name in rows[0]]
+    if not names and len(rows[0]) == len((TAG, PLACE)):
+        return
+    here = wrong.frame.set_index(PLACE)[names].to_dict("index")
     others = [
         row[PLACE]
         for row in rows
-        if names and 2 * sum(_is_same(row[name], here[row[PLACE]][name]) for name in names) < len(names)
+        if 2 * sum(_is_same(row[name], here[row[PLACE]][name]) for name in names) < max(len(names), 1)
     ]
     if len(others) > MOST_OTHERS * len(rows):
         raise UsageError(

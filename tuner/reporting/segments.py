@@ -14,7 +14,6 @@ from tuner.analysis import ErrorEstimate, Gap, Segment, error_of_rows, find_segm
 from tuner.data import Dataset
 from tuner.data.slicing import Slice, slices_of
 from tuner.formatting import count, percent, share
-from tuner.metrics import ERROR
 from tuner.outcomes import Level
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.units import SHARE, Unit
@@ -207,7 +206,7 @@ def find_errors_by_segment(
         len(every),
         unit,
         material_gap,
-        is_of_wrong=record.unit.is_share and record.counted_by != ERROR,
+        is_of_wrong=record.unit.loss is not None,
     )
 
 

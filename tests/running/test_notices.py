@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import DEADLINE
 from tests.running.conftest import Edit, command, finished, opened, rows
 from tuner.errors import SearchError
 from tuner.outcomes import TrialState
@@ -270,19 +271,19 @@ def test_a_hook_that_fails_costs_one_line(
 def test_no_trial_waits_for_a_hook(notify: Notify, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that never answers holds up the end of a search alone, and only so long."""
     monkeypatch.setattr("tuner.running.worker.CLOSE_SECONDS", 0.1)
-    database = notify(on_best=python("import time; time.sleep(60)"))
+    database = notify(on_best=python("import time; time.sleep(1000)"))
     monkeypatch.setattr(notices, "SECONDS", 2.0)
     began = time.monotonic()
     run_search(opened(), SearchRequest())
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < DEADLINE
     assert len(finished(database)) == 4
 
 
 def test_a_command_does_not_outlive_a_search(workplace: Path) -> None:
     """It is killed when nobody waits for it any longer."""
-    sender = Notices({"on_best": python("import os, time; os.symlink(str(os.getpid()), 'pid'); time.sleep(60)")})
+    sender = Notices({"on_best": python("import os, time; os.symlink(str(os.getpid()), 'pid'); time.sleep(1000)")})
     sender.send(NOTICE)
-    soon = time.monotonic() + 20
+    soon = time.monotonic() + DEADLINE
     while not Path("pid").is_symlink() and time.monotonic() < soon:
         time.sleep(0.01)
     close(sender.outboxes, 0.0)

@@ -229,4 +229,4 @@ def test_a_signal_is_heard_while_the_server_does_not_answer(
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 143, errors
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # not the minutes that a search waits for its database

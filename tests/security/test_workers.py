@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -270,7 +271,7 @@ def test_a_stop_signal_is_heard_while_data_are_read(shared: Path, monkeypatch: p
     """The study does not ask whether to stop."""
     monkeypatch.setattr(service, "SILENCE_AFTER_SIGNAL", 0.1)
 
-    def read_for_ever(*_: object) -> None:
+    def read_for_ever(*_: object, **__: object) -> None:
         while True:
             time.sleep(0.01)
 
@@ -279,7 +280,7 @@ def test_a_stop_signal_is_heard_while_data_are_read(shared: Path, monkeypatch: p
     end = time.monotonic() + 0.3
     with open_database(sqlite_url(shared / "studies" / "tuner.db"), create=False) as database:
         service.Service(database, lambda: time.monotonic() > end).work(forever=True)
-    assert time.monotonic() - end < 5
+    assert time.monotonic() - end < DEADLINE
     assert reasons() == {}
 
 
@@ -287,12 +288,12 @@ def test_a_silent_study_is_interrupted(shared: Path, monkeypatch: pytest.MonkeyP
     """It reads data for ever; the worker goes on to the next study."""
     load = service.load_dataset
 
-    def read(settings: object, folder: Path) -> object:
+    def read(settings: object, folder: Path, **options: Any) -> object:
         is_silent = "silent" in str(settings)
         monkeypatch.setattr(service, "SILENCE_SECONDS", 0.2 if is_silent else 600.0)
         while is_silent:
             time.sleep(0.01)
-        return load(settings, folder)  # type: ignore[arg-type]
+        return load(settings, folder, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(service, "load_dataset", read)
     (shared / "studies" / "silent.csv").write_text(small_table(), encoding="utf-8")

@@ -70,6 +70,8 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "residual": {
         "space": {"hidden": {"choice": ["256", "64-64", "128-128", "256-256"]}, "residual": {"choice": [True, False]}}
     },
+    "or_none": {"space": {"hidden": {"choice": ["none", "64-32", "128", "256", "256-128"]}}},
+    "large_lambda": {"space": {"lambda": {"log_uniform": [1.0, 300.0]}}},
     "slow_biases": {"training": {"rates": {"biases": 0.1}}},
     "fast_scales": {"training": {"rates": {"biases": 0.1, "scale": 6.0}}, "space": {"normalization": "batch"}},
     "silu": {"network": {"activation": "silu"}},
@@ -285,7 +287,8 @@ def main() -> None:
     asked = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     folder, file = asked.folder.resolve(), asked.records.resolve()
-    every = {**tables(folder), **number_tables(folder), **MADE}
+    rare = {f"{name} rare": MADE[name] for name in ("moons noise", "shops")}
+    every = {**tables(folder), **number_tables(folder), **MADE, **rare}
     records = kept(file)
     groups = {"choosing": CHOOSING, "judging": JUDGING}
     names = [name for given in asked.tables for name in groups.get(given, (given,))]

@@ -1,6 +1,8 @@
 """Microseconds per mini-batch step: this trainer, scikit-learn, PyTorch, and the floor that matrix products set.
 
-    python -m benchmarks.trainer [--rounds 7] [--seconds 0.15]
+    python -m benchmarks.trainer [--rounds 7] [--seconds 0.15] [--beside FOLDER]
+
+With --beside only this trainer and that of another checkout are timed, each in a process of its own, in turns.
 
 One BLAS thread, one process, one run. Every contender trains whole epochs over the same data, shuffled, with momentum
 and L2 (weight decay), and its time is divided by the steps; evaluation is measured by itself. The floor is the matrix
@@ -18,11 +20,14 @@ import importlib.util
 import math
 import platform
 import statistics
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -340,12 +345,67 @@ def evaluation_table(rounds: int) -> None:
     print(f"\n- evaluation, most: {100 * worst:.0f}% (goal 15, {'reached' if worst <= 0.15 else 'not reached'})")
 
 
+CHILD = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from benchmarks.trainer import SHAPES, examples_of, this_trainer, threadpool_limits
+with threadpool_limits(1):
+    for line in sys.stdin:
+        place, keep_prob, count = line.split()
+        shape = SHAPES[int(place)]
+        if count == "0":
+            epochs = this_trainer(shape, float(keep_prob), examples_of(shape, shape.steps * shape.batch_size))
+            epochs(2)
+        began = time.process_time()
+        epochs(max(1, int(count)))
+        print(time.process_time() - began, flush=True)
+"""
+"""Times epochs of a checkout's trainer: a line is the place of a shape, a keep_prob and a number, 0 to begin with."""
+
+
+def beside_table(folder: Path, rounds: int, seconds: float) -> None:
+    """Print the time of a step of this trainer beside that of another checkout, and the median of their ratios."""
+    folders = {"there": folder.resolve(), "here": Path(__file__).resolve().parents[1]}
+    children = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=path
+        )
+        for name, path in folders.items()
+    }
+
+    def asked(name: str, place: int, keep_prob: float, count: int) -> float:
+        child = children[name]
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(f"{place} {keep_prob} {count}\n")
+        child.stdin.flush()
+        return float(child.stdout.readline())
+
+    print(f"| network | keep_prob | {' | '.join(folders)} | ratio |\n|---|---|---|---|---|")
+    for place, shape in enumerate(SHAPES):
+        for keep_prob in (1.0, 0.8):
+            count = math.ceil(seconds / max(asked(name, place, keep_prob, 0) for name in folders))
+            times: dict[str, list[float]] = {name: [] for name in folders}
+            for turn in range(rounds):
+                for name in [*folders][:: 1 if turn % 2 else -1]:
+                    spent = asked(name, place, keep_prob, count)
+                    times[name].append(1e6 * spent / (count * shape.steps))
+            shown = " | ".join(f"{min(each):.0f}" for each in times.values())
+            print(f"| {shape} | {keep_prob:g} | {shown} | {ratio(times, 'here', 'there'):.3f} |", flush=True)
+    for child in children.values():
+        child.communicate()
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="how often the contenders take turns")
     parser.add_argument("--seconds", type=float, default=0.15, help="how long each turn lasts")
+    parser.add_argument("--beside", type=Path, help="a checkout of another commit")
     arguments = parser.parse_args()
+    if arguments.beside is not None:
+        beside_table(arguments.beside, arguments.rounds, arguments.seconds)
+        return
     with_torch = importlib.util.find_spec("torch") is not None
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}")

@@ -15,6 +15,7 @@ from tuner.storage.counting import JUDGED, RECORDED, RUNNING
 from tuner.storage.database import Database
 from tuner.storage.history import COMPARED
 from tuner.storage.leases import lock_study
+from tuner.storage.ranking import RANK
 from tuner.storage.studies import delete_study, delete_trials
 
 _o, _t, _v = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c
@@ -24,7 +25,7 @@ _BEST = (
     .join(tables.trials, _t.trial_id == _o.trial_id)
     .join(optuna_internals.values, _v.trial_id == _o.trial_id)
     .where(_o.study_id == tables.STUDY, JUDGED)
-    .order_by(_v.value, _o.number)
+    .order_by(*RANK)
     .limit(sa.bindparam("keep"))
 )
 _LAST = sa.select(sa.func.max(_t.finish_order)).where(_t.study_id == tables.STUDY).scalar_subquery()

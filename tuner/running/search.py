@@ -143,7 +143,10 @@ class SearchResult:
             lines = [f"nothing was run; {count(total, 'trial')} of {self.progress.budget:,}"]
         elif done == run.failed == 0 and self.signal is None and not self.timed_out:
             why = self.ended_early or count(total, "trial")
-            lines = [f"nothing to do: the study is finished ({why}); --trials N adds N more"]
+            again = "" if self.confirmed is None else ", its best trials are trained again"
+            lines = [
+                f"nothing {'more ' if again else ''}to do: the study is finished ({why}){again}; --trials N adds N more"
+            ]
         else:
             first = f"{count(done, 'trial')} in {duration(self.seconds)}{_details(run)}; "
             first += f"{total:,} of {max(total, self.progress.budget):,} in total"

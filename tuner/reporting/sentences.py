@@ -237,8 +237,8 @@ def _best_model(diagnosis: Diagnosis) -> str:
     assert diagnosis.best_known is not None
     if diagnosis.errors.get("train_dev") is not None:
         return "this network on train-dev"
-    found = [key for key, error in diagnosis.references.items() if error == diagnosis.best_known.value]
-    names = [reference_name(key, diagnosis.unit) for key in found]
+    keys = [key for key, error in diagnosis.references.items() if error == diagnosis.best_known.value]
+    names = [reference_name(key, diagnosis.unit) for key in keys]
     return f"{names[0].removesuffix(' (baseline)') if names else 'this network'} on dev"
 
 

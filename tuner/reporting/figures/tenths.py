@@ -22,28 +22,28 @@ LABELS = 5
 
 def tenths(report: Report) -> Figure | None:
     """Draw error and mean residual of each tenth of the target; None for classes."""
-    found, unit, dev = report.tenths, report.record.unit, report.diagnosis.errors.get("dev")
-    if not found or dev is None:
+    parts, unit, dev = report.tenths, report.record.unit, report.diagnosis.errors.get("dev")
+    if not parts or dev is None:
         return None
     name = report.error_name
-    errors = np.array([(one.error.value, one.error.low, one.error.high) for one in found])
+    errors = np.array([(one.error.value, one.error.low, one.error.high) for one in parts])
     above = _plot()
     y = _error_scale(above, np.append(errors[:, 0], dev.value))
-    x = _axes(above, found, unit)
+    x = _axes(above, parts, unit)
     above.y_axis(y, f"dev {name}", unit.tick)
     above.line((above.left, above.right), (float(y(dev.value)),) * 2, "diagonal")
     for at, (error, low, high) in zip(x, errors, strict=True):
         above.line((at, at), y([low, high]), "interval dev")
         above.circle(at, float(y(error)), 4, "effect dev")
-    residuals = np.array([one.residual for one in found])
+    residuals = np.array([one.residual for one in parts])
     below, reach = _plot(), float(np.abs(residuals).max()) or 1.0
     y = below.y_scale(-1.1 * reach, 1.1 * reach)
-    x = _axes(below, found, unit)
+    x = _axes(below, parts, unit)
     below.y_axis(y, "mean of predicted − true", unit.tick)
     below.line((below.left, below.right), (float(y(0.0)),) * 2, "diagonal")
     for at, residual in zip(x, y(residuals), strict=True):
         below.circle(at, float(residual), 4, "effect dev")
-    alt = f"Dev {name} of {len(found)} parts of the dev rows, by their true number"
+    alt = f"Dev {name} of {len(parts)} parts of the dev rows, by their true number"
     drawn = above.svg("tenths", alt) + below.svg("tenth-residuals", "Their mean residuals")
     return Figure(
         title=f"{name} by tenth of the target",
@@ -67,11 +67,11 @@ def _error_scale(plot: Plot, errors: NDArray[np.float64]) -> AxisScale:
     return plot.y_scale(low / MOST, high, "log") if 0 < DECADES * low < high else plot.y_scale(0.0, high)
 
 
-def _axes(plot: Plot, found: list[Tenth], unit: Unit) -> list[float]:
+def _axes(plot: Plot, parts: list[Tenth], unit: Unit) -> list[float]:
     """Label where some tenths begin and the last one ends, and return the middle of each."""
-    x = plot.x_scale(0.0, float(len(found)))
-    ends = [*(one.low for one in found), found[-1].high]
-    every = -(-len(found) // LABELS)
+    x = plot.x_scale(0.0, float(len(parts)))
+    ends = [*(one.low for one in parts), parts[-1].high]
+    every = -(-len(parts) // LABELS)
     labels = {float(k): unit.tick(float(f"{ends[k]:.4g}")) for k in range(0, len(ends), every)}
     plot.x_axis(x, "true", labels.__getitem__, ticks=labels)
-    return [float(x(k + 0.5)) for k in range(len(found))]
+    return [float(x(k + 0.5)) for k in range(len(parts))]

@@ -102,5 +102,5 @@ def ensemble_sentence(gain: EnsembleGain | None, record: StudyRecord) -> str:
     )
     best = record.best
     if is_lower and best is not None and record.dev_layout(best).has_folds:
-        sentence += " The ensemble of the folds' networks, which tuner train saves, has a part of this gain already."
+        sentence += " The ensemble of the folds' networks, which tuner train saves, has much of this gain already."
     return sentence

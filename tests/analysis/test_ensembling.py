@@ -50,7 +50,7 @@ def test_the_choice_of_trials_for_numbers_is_allowed_for_too() -> None:
 def test_the_gain_of_an_average_is_that_beside_the_best_trial() -> None:
     """Three trials are each wrong on another tenth of the rows, their average on none."""
     y, folds = np.zeros(600, dtype=np.int64), np.arange(600) % 20
-    wrong = np.stack([np.arange(600) // 20 % 10 == k for k in range(3)])  # spread over all folds alike
+    wrong = np.stack([(np.arange(600) // 20) % 10 == k for k in range(3)])  # spread over all folds alike
     predictions = np.stack([~wrong, wrong], axis=2).astype(np.float32)
     found = average_gain(predictions, y, folds, 3, rng=np.random.default_rng(0))
     assert (found.size, found.best, found.average) == (3, pytest.approx(0.1, abs=0.01), 0.0)

@@ -35,9 +35,9 @@ def test_dev_rows_are_told_from_training_rows_by_what_moved() -> None:
     dev.loc[:300, "job"] = "clerk"
     found = find_mismatch(made(pd.concat([people(700).assign(part="train"), dev]), split_column="part"))
     assert found is not None
-    assert found.told.low > 0.7
+    assert found.separation.low > 0.7
     assert set(found.columns[:2]) == {"age", "job"}
-    assert {name for name, _ in found.told.falls} == {"age", "job"}
+    assert {name for name, _ in found.separation.falls} == {"age", "job"}
     assert {test.column for test, _ in found.tests} == {"age", "job"}
     assert found.rows == (700, 700)
     assert found.frame["column"].tolist() == list(found.columns)
@@ -46,7 +46,7 @@ def test_dev_rows_are_told_from_training_rows_by_what_moved() -> None:
     same = pd.concat([people(300, seed=k).assign(part=part) for k, part in enumerate(("train", "dev"))])
     alike = find_mismatch(made(same, split_column="part"))
     assert alike is not None
-    assert (alike.columns, alike.told.falls) == ((), ())
+    assert (alike.columns, alike.separation.falls) == ((), ())
 
 
 def test_other_rows_of_one_kind_do_not_differ() -> None:

@@ -30,7 +30,7 @@ def test_the_gain_is_reported_with_its_interval(options: dict[str, int], ending:
     record = make_study(**options)  # type: ignore[arg-type]
     n = len(record.dev_y)
     record = replace(record, dev_fold=np.arange(n) % 20)
-    wrong = [np.arange(n) // 20 % 20 == k for k in range(10)]  # in each fold as many
+    wrong = [(np.arange(n) // 20) % 20 == k for k in range(10)]  # in each fold as many
     classes = [np.where(each, (record.dev_y + 1) % 3, record.dev_y) for each in wrong]
     report = build_report(predicting(record, [DevPredictions(each, np.eye(3)[each]) for each in classes]))
     found = report.summary["ensemble_of_trials"]

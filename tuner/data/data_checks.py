@@ -502,28 +502,28 @@ def separation(both: SetComparison) -> Separation:
     order = rng.permutation(len(X))
     half, other = order[::2], order[1::2]
     predict, of_b = fit_small_trees(X[half], side[half]), side[other] == 1
-    told = Separation(*auc_with_limits(predict(X[other])[:, 1], of_b), ())
+    apart = Separation(*auc_with_limits(predict(X[other])[:, 1], of_b), ())
     features: dict[str, list[int]] = {}
     for column in encoding.columns:
         features.setdefault(column.source, []).extend(feature.position for feature in column.features)
-    if not told.is_notable or assembly.image is not None or len(features) > MOST_SHUFFLED:
-        return told
+    if not apart.is_notable or assembly.image is not None or len(features) > MOST_SHUFFLED:
+        return apart
     falls = []
     for name, places in features.items():
         shuffled = X[other]
         shuffled[:, places] = shuffled[rng.permutation(len(other))][:, places]
-        falls.append((name, told.auc - auc_with_limits(predict(shuffled)[:, 1], of_b)[0]))
-    return replace(told, falls=tuple(sorted((each for each in falls if each[1] >= FALL), key=lambda each: -each[1])))
+        falls.append((name, apart.auc - auc_with_limits(predict(shuffled)[:, 1], of_b)[0]))
+    return replace(apart, falls=tuple(sorted((each for each in falls if each[1] >= FALL), key=lambda each: -each[1])))
 
 
 def _compare_by_classifier(both: SetComparison) -> Iterator[Finding]:
     """Report how well trees tell the samples apart, and by which columns."""
-    told = separation(both)
-    if told.is_notable:
-        columns = tuple(name for name, _ in told.falls)
+    apart = separation(both)
+    if apart.is_notable:
+        columns = tuple(name for name, _ in apart.falls)
         by = f", most by {some_of([*map(quoted, columns)], MOST_NAMED)}" if columns else ""
-        text = f"a classifier can tell their rows apart ({both.different}): {told.text}{by}"
-        yield both.finding("classifier", text, {"auc": told.auc, "low": told.low, "high": told.high}, columns)
+        text = f"a classifier can tell their rows apart ({both.different}): {apart.text}{by}"
+        yield both.finding("classifier", text, {"auc": apart.auc, "low": apart.low, "high": apart.high}, columns)
 
 
 def auc_with_limits(score: Doubles, positive: NDArray[np.bool_]) -> tuple[float, float, float]:

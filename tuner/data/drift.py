@@ -56,13 +56,13 @@ def find_drift(first: Dataset, other: Dataset, names: tuple[str, str]) -> tuple[
 class Mismatch:
     """How dev rows differ from training rows that were not drawn at random from the same rows.
 
-    ``rows``: training and dev rows, at most 10,000 of each; ``told``: how well they are told apart, and by what;
+    ``rows``: training and dev rows, at most 10,000 of each; ``separation``: how well they are told apart, and by what;
     ``tests``: those of columns that clearly differ, the most first, with their adjusted p; ``classes``: what is said of
     the shares of the classes, if they differ.
     """
 
     rows: tuple[int, int]
-    told: Separation
+    separation: Separation
     tests: tuple[tuple[Tested, float], ...]
     classes: tuple[str, ...]
 
@@ -71,7 +71,7 @@ class Mismatch:
         """One row per column: ``column``, ``auc_fall``, ``distribution`` and ``missingness``; NaN for what is small."""
         import pandas as pd
 
-        falls, sizes = dict(self.told.falls), {(test.kind, test.column): test.size for test, _ in self.tests}
+        falls, sizes = dict(self.separation.falls), {(test.kind, test.column): test.size for test, _ in self.tests}
         kinds = ("distribution", "missingness")
         rows = [[name, falls.get(name), *(sizes.get((kind, name)) for kind in kinds)] for name in self.columns]
         return pd.DataFrame(rows, columns=["column", "auc_fall", *kinds])
@@ -79,7 +79,9 @@ class Mismatch:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that give dev rows away, the most first, then those that differ without doing so."""
-        return tuple(dict.fromkeys([*(name for name, _ in self.told.falls), *(test.column for test, _ in self.tests)]))
+        return tuple(
+            dict.fromkeys([*(name for name, _ in self.separation.falls), *(test.column for test, _ in self.tests)])
+        )
 
 
 def find_mismatch(dataset: Dataset) -> Mismatch | None:

@@ -40,7 +40,7 @@ def too_good_columns(
     """
     chance = _losses(dataset, lambda part, _: _constant(dataset, part))
     gain, unit = float(chance.mean() - before.mean()), dataset.unit
-    found = []
+    alike = []
     for name in names:
         if should_stop() or gain <= 0:
             break
@@ -49,8 +49,8 @@ def too_good_columns(
         removes = float(chance.mean() - alone.mean())
         if removes >= LEAST * chance.mean() and lacks.value <= MISSING * gain and lacks.high <= MOST_MISSING * gain:
             errors = (float(unit.error(float(each.mean()))) for each in (alone, before, chance))
-            found.append(SingleColumn(name, *errors))
-    return tuple(found)
+            alike.append(SingleColumn(name, *errors))
+    return tuple(alike)
 
 
 def _losses(dataset: Dataset, predict: Predict) -> NDArray[np.float64]:

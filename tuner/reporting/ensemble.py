@@ -60,7 +60,7 @@ def find_ensemble_gain(record: StudyRecord, definition: StudyDefinition) -> Ense
             return np.asarray(unit.row_losses(predictions, y))
         return np.asarray(record.counted_by.losses_of(predictions, y, weights))
 
-    found = average_gain(
+    gain = average_gain(
         np.stack(kept),
         record.dev_y,
         record.dev_fold,
@@ -70,10 +70,10 @@ def find_ensemble_gain(record: StudyRecord, definition: StudyDefinition) -> Ense
         losses_of=losses_of,
         rng=random_stream(definition, ENSEMBLE),
     )
-    more = Z95 * found.standard_error * (math.sqrt(FOLD_ROWS) if record.dev_layout(judged[0]).has_folds else 1)
-    best, average = float(unit.error(found.best)), float(unit.error(found.average))
+    more = Z95 * gain.standard_error * (math.sqrt(FOLD_ROWS) if record.dev_layout(judged[0]).has_folds else 1)
+    best, average = float(unit.error(gain.best)), float(unit.error(gain.average))
     # both ends in the unit of the errors, of which squares are the loss
-    low, high = (float(best - unit.error(max(found.average + end, 0.0))) for end in (more, -more))
+    low, high = (float(best - unit.error(max(gain.average + end, 0.0))) for end in (more, -more))
     return EnsembleGain(size, best, average, low, high)
 
 

@@ -119,11 +119,11 @@ def _columns(report: Report) -> list[str]:
 
 
 def _mismatch(report: Report) -> list[str]:
-    found = report.mismatch
-    if found is None:
+    mismatch = report.mismatch
+    if mismatch is None:
         return []
-    rows = mismatch_rows(found)
-    said = escape(" ".join(mismatch_sentences(found)))
+    rows = mismatch_rows(mismatch)
+    said = escape(" ".join(mismatch_sentences(mismatch)))
     return [f"## {MISMATCH}", said, table(MISMATCH_HEADINGS, rows, right=(1,)) if rows else ""]
 
 

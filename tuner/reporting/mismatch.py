@@ -13,16 +13,16 @@ MOST = 20
 """Rows of the table."""
 
 
-def mismatch_sentences(found: Mismatch) -> list[str]:
+def mismatch_sentences(mismatch: Mismatch) -> list[str]:
     """Say how well dev rows are told from training rows, what the table is, and in what the classes differ."""
-    train, dev = found.rows
-    can = "can" if found.told.is_notable else "can hardly"
+    train, dev = mismatch.rows
+    can = "can" if mismatch.separation.is_notable else "can hardly"
     first = (
         f"Small boosted trees {can} tell {count(dev, 'dev row')} from {count(train, 'training row')}, by rows that "
-        f"they were not fitted on: {found.told.text}."
+        f"they were not fitted on: {mismatch.separation.text}."
     )
-    rest = [f"{text[0].upper()}{text[1:]}." for text in found.classes]
-    if not found.columns:
+    rest = [f"{text[0].upper()}{text[1:]}." for text in mismatch.classes]
+    if not mismatch.columns:
         return [first, "No column clearly differs.", *rest]
     table = (
         "A column that gives dev rows away lowers the AUC if its cells are shuffled. D is the largest difference of "
@@ -31,12 +31,12 @@ def mismatch_sentences(found: Mismatch) -> list[str]:
     return [first, table, *rest]
 
 
-def mismatch_rows(found: Mismatch) -> list[tuple[str, str, str, str]]:
+def mismatch_rows(mismatch: Mismatch) -> list[tuple[str, str, str, str]]:
     """Return the rows of the table, those that give dev rows away first."""
-    falls = dict(found.told.falls)
-    sizes = {(test.kind, test.column): test for test, _ in found.tests}
+    falls = dict(mismatch.separation.falls)
+    sizes = {(test.kind, test.column): test for test, _ in mismatch.tests}
     rows = []
-    for column in found.columns[:MOST]:
+    for column in mismatch.columns[:MOST]:
         values, missing = (sizes.get((kind, column)) for kind in ("distribution", "missingness"))
         rows.append(
             (
@@ -49,24 +49,24 @@ def mismatch_rows(found: Mismatch) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def mismatch_dict(found: Mismatch) -> dict[str, Any]:
+def mismatch_dict(mismatch: Mismatch) -> dict[str, Any]:
     """Return plain JSON."""
-    falls = dict(found.told.falls)
+    falls = dict(mismatch.separation.falls)
     return {
-        "train_rows": found.rows[0],
-        "dev_rows": found.rows[1],
-        "auc": {"value": found.told.auc, "low": found.told.low, "high": found.told.high},
-        "classes": list(found.classes),
+        "train_rows": mismatch.rows[0],
+        "dev_rows": mismatch.rows[1],
+        "auc": {"value": mismatch.separation.auc, "low": mismatch.separation.low, "high": mismatch.separation.high},
+        "classes": list(mismatch.classes),
         "columns": [
             {
                 "column": column,
                 "auc_fall": falls.get(column),
                 "differences": [
                     {"kind": test.kind, "measure": test.measure, "size": test.size, "p_adjusted": p}
-                    for test, p in found.tests
+                    for test, p in mismatch.tests
                     if test.column == column
                 ],
             }
-            for column in found.columns
+            for column in mismatch.columns
         ],
     }

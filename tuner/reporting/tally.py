@@ -46,7 +46,7 @@ class Tag:
 class Tally:
     """The tags of the rows of a file, the most frequent first; ``tagged`` of its rows have any, and are wrong still.
 
-    ``right``: rows that have tags, but that the trial no longer has wrong, or that are not looked at any more.
+    ``right``: rows that have tags, but that the trial no longer has wrong, or that are no longer shown.
     """
 
     file: str

@@ -44,6 +44,7 @@ READ = {
     ("evaluate", "data"),
     ("predict", "data"),
     ("init", "data"),
+    ("report", "tally"),
     *((name, "model") for name in COMMANDS),
 }
 """Paths that are only read."""

@@ -103,7 +103,7 @@ def test_several_numbers_of_each_row_are_checked() -> None:
     assert returned.labels[1].tolist() == [[0, 2]] * 4
     assert returned.costs == (1, 2)
     for said, message in (
-        (np.ones(4), r"dev numbers of shape \(4,\), expected \(4, 2\) finite numbers"),
+        (np.ones(4), r"dev numbers of shape \(4,\), expected \(4, 2\) numbers from"),
         (np.array([[0, 0]] * 3 + [[0, np.inf]]), "with inf at row 3"),
     ):
         with pytest.raises(TrainerError, match=message):

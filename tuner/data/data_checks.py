@@ -297,10 +297,10 @@ class SetComparison:
 def comparisons(assembly: Assembly) -> Iterator[SetComparison]:
     """Yield train and dev, and dev and test, if they were not drawn at random."""
     settings, parts = assembly.settings, assembly.parts
-    other_rows = settings.split_column is not None or settings.time is not None or settings.dev is not None
-    if len(assembly.train) == 1 and other_rows:
+    if len(assembly.train) == 1 and not settings.draws_dev:
         yield SetComparison(assembly, ("train", "dev"), parts["train"], parts["dev"])
-    if "test" in parts and (other_rows or settings.test is not None):
+    by_column = settings.split_column is not None
+    if "test" in parts and (by_column or not settings.draws_dev or settings.test is not None):
         yield SetComparison(assembly, ("dev", "test"), parts["dev"], parts["test"])
 
 

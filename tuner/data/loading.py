@@ -108,11 +108,7 @@ def _refuse_changed(dataset: Dataset, fingerprint: str) -> None:
 
 def can_split_again(dataset: Dataset) -> bool:
     """Whether the dev rows were drawn at random, and the rows are there to be drawn again."""
-    if dataset.reader is None:
-        return False
-    settings = dataset.reader.settings
-    by_column = settings.split_column is not None and settings.folds is None
-    return settings.dev is None and settings.time is None and not by_column
+    return dataset.reader is not None and dataset.reader.settings.draws_dev
 
 
 def with_another_split(dataset: Dataset, seed: int) -> Dataset:

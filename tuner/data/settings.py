@@ -169,6 +169,12 @@ class DataSettings(BaseModel):
     _are_counts: bool = PrivateAttr(default=False)
 
     @property
+    def draws_dev(self) -> bool:
+        """Whether the dev rows, or the folds, are drawn at random."""
+        by_column = self.split_column is not None and self.folds is None
+        return self.dev is None and self.time is None and not by_column
+
+    @property
     def has_several_targets(self) -> bool:
         """Whether there are several columns to predict."""
         return isinstance(self.target, tuple)

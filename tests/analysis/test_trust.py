@@ -26,8 +26,8 @@ def test_claims_hold_on_made_problems() -> None:
 def test_claims_hold_on_made_problems_of_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Coverage, levels and the corrected RMSE, on one problem whose rows have weights."""
     monkeypatch.setattr(diagnosis_of_numbers, "TRUTH", 2000)
-    rows = pd.DataFrame(diagnosis_of_numbers.judge_problem(3, seed=0, draws=2))
-    assert rows.kind.tolist() == ["weights", "weights"]
+    rows = pd.DataFrame(diagnosis_of_numbers.judge_problem(3, seed=0, draws=8))
+    assert rows.kind.tolist() == ["weights"] * 8
     assert missed(diagnosis_of_numbers.goals_of(rows, "all")) == []
 
 

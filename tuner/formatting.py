@@ -48,12 +48,14 @@ def times(number: int) -> str:
 
 
 def value(of: Any) -> str:
-    """Write a hyperparameter's value, short: four significant digits, trailing zeros dropped."""
+    """Write a hyperparameter's value, short: four significant digits without trailing zeros; "true" or "false"."""
     if of is None or (isinstance(of, float) and math.isnan(of)):
         return ""
     if isinstance(of, list | tuple):
         return ", ".join(map(value, of))
-    if isinstance(of, bool) or not isinstance(of, float):
+    if isinstance(of, bool):
+        return str(of).lower()  # as study files spell it
+    if not isinstance(of, float):
         return str(of)
     return f"{of:.4g}".replace("e-0", "e-").replace("e+0", "e+")
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from tuner.formatting import value
 from tuner.nn import Hyperparameters
 from tuner.study import HYPERPARAMETERS, Range, Space
 
@@ -113,6 +114,14 @@ def test_every_hyperparameter_accepts_its_default(name: str) -> None:
     """The default of each hyperparameter passes that hyperparameter's own check."""
     hyperparameter = HYPERPARAMETERS[name]
     default = hyperparameter.default
-    value = "-".join(map(str, default)) or "none" if name == "hidden" else default
-    assert hyperparameter.check(value) is None
-    assert not isinstance(value, float) or math.isfinite(value)
+    given = "-".join(map(str, default)) or "none" if name == "hidden" else default
+    assert hyperparameter.check(given) is None
+    assert not isinstance(given, float) or math.isfinite(given)
+
+
+@pytest.mark.parametrize(
+    ("of", "text"), [(True, "true"), (False, "false"), (0.000123456, "0.0001235"), ("64-32", "64-32")]
+)
+def test_a_value_is_shown_as_a_study_file_spells_it(of: object, text: str) -> None:
+    """A number is shortened; true and false can be typed again."""
+    assert value(of) == text

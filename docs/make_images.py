@@ -5,8 +5,8 @@ tuner search digits && tuner learning-curve digits && tuner report digits
 sed -e 's/"digits"/"wide"/' -e 's/^alpha .*/alpha = { log_uniform = [0.01, 100.0] }/' \
     studies/digits.toml > studies/wide.toml
 tuner search wide --trials 40 && tuner report wide
-tuner init --example churn && tuner search churn && tuner report churn
-tuner init --example diabetes && tuner search diabetes && tuner report diabetes
+tuner search churn && tuner report churn
+tuner search diabetes && tuner report diabetes
 PYTHONPATH=. python docs/make_images.py reports/digits reports/wide reports/churn reports/diabetes
 """
 

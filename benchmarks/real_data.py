@@ -176,7 +176,7 @@ def report_numbers(arguments: argparse.Namespace) -> None:
             f"{beside}; dev (selection-corrected) {dev.value:.4g} ({dev.low:.4g} to {dev.high:.4g})",
             flush=True,
         )
-    if published:
+    if len(published) > 1:
         apart = np.array(errors) - published
         print(
             f"{arguments.data}: mean test RMSE {np.mean(errors):.4g}, published {np.mean(published):.4g}; "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.conftest import Run
@@ -23,6 +25,29 @@ def trained(place: Path, model_bytes: bytes) -> Path:
     (place / "models").mkdir()
     (place / "models" / "mixed.tuner").write_bytes(model_bytes)
     return place
+
+
+def make_model_of_houses(folder: Path, houses: pd.DataFrame, *options: object) -> Path:
+    """Run ``init`` with these options, a short ``search``, ``report`` and ``train``; each prints to a file there."""
+    houses.to_csv(folder / "houses.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("TUNER_CACHE", str(folder / "cache"))
+        for arguments in (
+            ("init", "houses.csv", *options),
+            ("search", "houses", "--trials", 3, "--references", "fast"),
+            ("report", "houses"),
+            ("train", "houses"),
+        ):
+            code, out, err = command(*arguments)
+            assert code == 0, err
+            (folder / f"{arguments[0]}.txt").write_text(out)
+            if arguments[0] == "init":
+                definition = folder / "studies" / "houses.toml"
+                text = definition.read_text().replace("max_epochs = 300", "max_epochs = 8")
+                text = re.sub(r"hidden = \{.*?\}", 'hidden = "8"', text)
+                definition.write_text(text.replace("folds = 5", "folds = 2"))
+    return folder
 
 
 def simplest_errors(_: object, dataset: Dataset, *__: object) -> dict[str, float]:

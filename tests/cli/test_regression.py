@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+from tests.cli.conftest import make_model_of_houses
 from tests.running.conftest import command
 from tuner.modeling import load_model
 
@@ -36,26 +37,7 @@ def tuner(*arguments: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the houses were searched and reported, and a model was trained."""
-    folder = tmp_path_factory.mktemp("houses")
-    houses().to_csv(folder / "houses.csv", index=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("TUNER_CACHE", str(folder / "cache"))
-        for arguments in (
-            ("init", "houses.csv", *OPTIONS),
-            ("search", "houses", "--trials", 3, "--references", "fast"),
-            ("report", "houses"),
-            ("train", "houses"),
-        ):
-            if arguments[0] == "search":
-                definition = folder / "studies" / "houses.toml"
-                text = definition.read_text().replace("max_epochs = 300", "max_epochs = 8")
-                text = re.sub(r"hidden = \{.*?\}", 'hidden = "8"', text)
-                definition.write_text(text.replace("folds = 5", "folds = 2"))
-            code, out, err = command(*arguments)
-            assert code == 0, err
-            (folder / f"{arguments[0]}.txt").write_text(out)
-    return folder
+    return make_model_of_houses(tmp_path_factory.mktemp("houses"), houses(), *OPTIONS)
 
 
 @pytest.fixture

@@ -72,7 +72,8 @@ class Tab:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        if failure := self.call("Page.navigate", url=path.resolve().as_uri()).get("errorText"):
+            raise RuntimeError(f"{path}: {failure}")
         while self.run("document.readyState") != "complete" or self.run("location.protocol") != "file:":
             pass
 

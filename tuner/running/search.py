@@ -224,13 +224,12 @@ def run_search(
     database, stored = study.database, study.stored
     if request.total is not None:
         set_budget(database, stored.study_id, request.total)
-    call = uuid.uuid4().hex
     task = Task(
         study_id=stored.study_id,
         trainer=study.trainer,
         dataset=study.dataset,
         dev_folds=study.dev_folds,
-        budget=Budget(call, request.trials, database.read(database.now)),
+        budget=Budget(uuid.uuid4().hex, request.trials, database.read(database.now)),
         deadline=None if request.timeout is None else began + request.timeout,
         facts=stored.facts,
         references=request.references,
@@ -254,30 +253,36 @@ def run_search(
         watch.look(always=True)
         if watch.error is not None:
             raise watch.error
-        hold = read_hold(database, stored.study_id)
-        if hold is not None and hold.kind is HoldKind.FAILING:
-            raise SearchError(f"{hold}. Fix the cause, then: {command_text('resume', *study.words)}")
-        return SearchResult(
-            study=stored.name,
-            words=study.words,
-            storage=mask(database.url),
-            seconds=time.monotonic() - began,
-            run=read_counts(database, stored.study_id, call),
-            progress=read_progress(database, stored.study_id),
-            signal=stop.number,
-            timed_out=task.deadline is not None and time.monotonic() >= task.deadline,
-            ended_early=_reason_to_end(database, task),
-            failures=failure_groups(read_failures(database, stored.study_id, call)),
-            hold=hold if task.budget.stopped_by(hold) else None,
-            error_name=stored.error_name,
-            confirmed=_confirmed(database, stored.name) if task.confirm else None,
-        )
+        return _result(study, task, stop, began)
     except UnavailableError as error:
         raise stop.stopped(error) or SearchError(str(error)) from error
     except StorageError as error:  # it was opened before, so the request is not at fault
         raise SearchError(str(error)) from error
     finally:
         database.close()
+
+
+def _result(study: PreparedStudy, task: Task, stop: StopSignal, began: float) -> SearchResult:
+    """Read back what the call did.  Raises SearchError if the study is held because its trials fail."""
+    database, stored, call = study.database, study.stored, task.budget.call
+    hold = read_hold(database, stored.study_id)
+    if hold is not None and hold.kind is HoldKind.FAILING:
+        raise SearchError(f"{hold}. Fix the cause, then: {command_text('resume', *study.words)}")
+    return SearchResult(
+        study=stored.name,
+        words=study.words,
+        storage=mask(database.url),
+        seconds=time.monotonic() - began,
+        run=read_counts(database, stored.study_id, call),
+        progress=read_progress(database, stored.study_id),
+        signal=stop.number,
+        timed_out=task.deadline is not None and time.monotonic() >= task.deadline,
+        ended_early=_reason_to_end(database, task),
+        failures=failure_groups(read_failures(database, stored.study_id, call)),
+        hold=hold if task.budget.stopped_by(hold) else None,
+        error_name=stored.error_name,
+        confirmed=_confirmed(database, stored.name) if task.confirm else None,
+    )
 
 
 def _confirmed(database: Database, name: str) -> int | None:

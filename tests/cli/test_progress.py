@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,16 @@ def test_the_line_of_progress_says_all_that_matters() -> None:
     assert progress_text(RUNNING) == (
         "best dev error 5.0%, dev − train 4.0 pp · 2 trials/s · 32 s left · 2 running · 6 pruned · 2 diverged"
         " · 1 failed"
+    )
+
+
+def test_once_the_budget_is_complete_trainings_are_counted() -> None:
+    """Instead of a speed that falls while no trial is run; before that they are no matter."""
+    progress = replace(RUNNING.progress, confirmations_done=3, confirmations=10)
+    assert "trained again" not in progress_text(replace(RUNNING, progress=progress))
+    confirming = replace(RUNNING, progress=progress, allowed=36)
+    assert progress_text(confirming, 76) == (
+        "best dev error 5.0%, dev − train 4.0 pp · trained again: 3 of 10 · 1 failed"
     )
 
 

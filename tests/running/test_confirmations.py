@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.running.conftest import Edit, command, forked, rows, search, statuses, wait_for
+from tests.running.conftest import Edit, command, forked, opened, rows, search, statuses, wait_for
 from tuner.errors import ArgumentError
+from tuner.running import SearchProgress, SearchRequest, run_search
 from tuner.running.confirmation_job import ConfirmationJob
 from tuner.running.service import run_service
 from tuner.trainers import Interrupted, OwnNetwork, TrialRequest
@@ -46,7 +47,8 @@ def held_up(tmp_path: Path, waiting: int) -> Callable[..., tuple[float | None, s
 def test_the_best_trials_are_trained_again_once(edit: Edit, changes: dict[str, str], splits: list[int]) -> None:
     """With another seed, and where the split was drawn with another one; the same command finds nothing to do."""
     file = edit(changes)
-    result = search(confirm=3)
+    shown: list[SearchProgress] = []
+    result = run_search(opened(), SearchRequest(confirm=3), shown.append)
     record = read_record("small")
     again = [trial for trial in record.trials if trial.confirmations]
     assert len(again) in (1, 2, 3)
@@ -55,6 +57,9 @@ def test_the_best_trials_are_trained_again_once(edit: Edit, changes: dict[str, s
         assert [(one.repeat, one.split) for one in trial.confirmations] == [*enumerate(splits, start=1)]
         assert len(trial.values) == 1 + len(splits)
     before = rows(file, TRAININGS)
+    counted = [(one.progress.confirmations_done, one.progress.confirmations) for one in shown if one.done == 4]
+    assert counted == sorted(counted)
+    assert counted[-1] == (len(before), len(before))
     again = search(confirm=3)
     assert again.headlines[0].startswith("nothing more to do: the study is finished (4 trials), its best trials are")
     assert rows(file, TRAININGS) == before

@@ -146,6 +146,8 @@ def _fields(report: SearchProgress) -> dict[str, Any]:
         "trials_per_second": round(report.new / report.seconds, 4) if report.new else None,
         "running": report.progress.running,
         **asdict(report.progress.counts),
+        "confirmations": report.progress.confirmations,
+        "confirmations_done": report.progress.confirmations_done,
         "best": None
         if best is None
         else {"number": best.number, "dev_error": best.dev_error, "train_error": best.train_error},

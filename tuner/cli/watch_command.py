@@ -63,5 +63,6 @@ def _frame(viewed: StudyView) -> tuple[RenderableType, bool]:
     from tuner.reporting import build_report, view
 
     look, record = viewed.look()
-    is_finished = not look.running and look.progress.counts.finished >= look.progress.budget
-    return view(look, None if record is None else build_report(record)), is_finished
+    progress = look.progress
+    has_work = progress.counts.finished < progress.budget or progress.confirmations_done < progress.confirmations
+    return view(look, None if record is None else build_report(record)), not (look.running or has_work)

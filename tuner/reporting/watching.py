@@ -62,6 +62,8 @@ def _progress(look: StudyLook) -> str:
     parts += [
         f"{n:,} {name}" for name in ("pruned", "diverged", "failed", "unrecorded") if (n := getattr(counts, name))
     ]
+    if done >= budget and look.progress.confirmations:
+        parts.append(f"trained again: {look.progress.confirmations_done} of {look.progress.confirmations}")
     seconds = seconds_a_trial(look.ends)
     if look.running and seconds is not None:
         parts.append(f"{60 / seconds:.3g} trials/min")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SEPARATOR = " · "
-MATTERS_LEAST = ("speed", "running", "diverged", "pruned", "left", "best", "failed")
+MATTERS_LEAST = ("speed", "running", "diverged", "pruned", "left", "best", "again", "failed")
 """Parts of the progress line in the order they are left out in a narrow terminal."""
 NARROWEST_BAR, WIDEST_BAR = 5, 24
 
@@ -80,7 +80,8 @@ def progress_bar(print_ended: Callable[[Console, SearchProgress], None] | None =
 def progress_text(report: SearchProgress, width: int | None = None) -> str:
     """Best dev error, how far it is above train error, speed, time left, and trials by state, in one line.
 
-    Parts that do not fit ``width`` are left out, the least important first.
+    Once all trials are done, how many trainings of the best ones again are, instead of speed and time left.  Parts that
+    do not fit ``width`` are left out, the least important first.
     """
     counts, best, unit = report.progress.counts, report.progress.best, report.progress.unit
     parts = {}
@@ -89,7 +90,9 @@ def progress_text(report: SearchProgress, width: int | None = None) -> str:
             f"best dev {unit.name} {unit.text(best.dev_error)}, "
             f"dev − train {unit.gap(best.dev_error - best.train_error)}{unit.of_gaps}"
         )
-    if report.new:
+    if report.done >= report.allowed and report.progress.confirmations:
+        parts["again"] = f"trained again: {report.progress.confirmations_done} of {report.progress.confirmations}"
+    elif report.new:
         parts["speed"] = _speed(report.new / report.seconds)
         if report.allowed > report.done:
             parts["left"] = f"{rough_duration((report.allowed - report.done) * report.seconds / report.new)} left"

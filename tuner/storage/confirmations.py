@@ -154,6 +154,13 @@ def forget_open_confirmations(connection: Connection, study_id: int) -> None:
     connection.execute(tables.confirmations.delete().where(_k.study_id == study_id, _k.finished.is_(None)))
 
 
+def count_confirmations(connection: Connection, study_id: int) -> tuple[int, int]:
+    """How many trainings of a study are done, and how many there are in all."""
+    query = sa.select(sa.func.count(_k.finished), sa.func.count()).where(_k.study_id == study_id)
+    done, planned = connection.execute(query).one()
+    return done, planned
+
+
 def read_confirmations(connection: Connection, study_id: int) -> dict[int, list[Confirmation]]:
     """The trainings of every trial that was or is to be trained again, by the trial's id."""
     query = sa.select(_k.trial_id, _k.repeat, _k.split, _k.value, _k.finished).where(_k.study_id == study_id)

@@ -16,6 +16,7 @@ from tuner import outcomes
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import optional
+from tuner.storage.confirmations import count_confirmations
 from tuner.storage.counting import (
     JUDGED,
     RECORDED,
@@ -71,7 +72,10 @@ class BestTrial:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A study's progress; ``budget`` is the study's own.  ``unclaimed``: trials that another program runs."""
+    """A study's progress; ``budget`` is the study's own.  ``unclaimed``: trials that another program runs.
+
+    ``confirmations_done`` of ``confirmations`` trainings are done, in which the best trials are trained again.
+    """
 
     counts: Counts
     running: int
@@ -79,6 +83,8 @@ class Progress:
     best: BestTrial | None
     unit: Unit = SHARE
     unclaimed: tuple[UnclaimedTrial, ...] = ()
+    confirmations_done: int = 0
+    confirmations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +287,7 @@ def read_progress(database: Database, study_id: int) -> Progress:
         query = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == study_id)
         unit = _unit_of(connection, study_id)
         counts = StateCounts.of(row).ended(row.diverged)
+        done, confirmations = count_confirmations(connection, study_id)
         return Progress(
             counts=counts,
             running=row.running,
@@ -288,6 +295,8 @@ def read_progress(database: Database, study_id: int) -> Progress:
             best=None if row.best_trial_id is None else _best(connection, row.best_trial_id, unit),
             unit=unit,
             unclaimed=read_unclaimed(connection, study_id) if counts.unrecorded else (),
+            confirmations_done=done,
+            confirmations=confirmations,
         )
 
     return database.read(work)

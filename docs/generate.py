@@ -111,7 +111,9 @@ def study_file_page() -> str:
         "These make a study the same study: its name, the parsed `[data]`, `[network]`, `[training]` and `[space]`, "
         "metric, sampler, pruner and seed of `[search]`, and the data's fingerprint. Comments, the budget, "
         "`[diagnosis]` and `[notify]` may change. For anything else, `--name NEW --from OLD` starts a new study with "
-        "what is known.",
+        "what is known: the trials of OLD that NEW could have itself, with each hyperparameter in its range, at its "
+        "fixed value or, if NEW does not set it, at its default. Other trials, for example those with a choice that "
+        "was taken away, are not used.",
         "## name",
         _sentence(schema["properties"]["name"]["description"]),
     ]

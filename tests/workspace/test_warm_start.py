@@ -57,6 +57,37 @@ def test_the_best_trials_that_fit_run_first_and_all_are_known(edit: Edit) -> Non
     assert [alpha for _, alpha, _ in new] == fitting[:4]
 
 
+def test_values_that_the_new_study_cannot_have_are_not_offered(edit: Edit) -> None:
+    """What it does not set must have its default or, like beta2 of momentum, no effect."""
+    choices = """[space]
+optimizer = { choice = ["momentum", "adam"] }
+numeric = { choice = ["standardize", "robust"] }
+beta2 = { uniform = [0.9, 0.99] }
+"""
+    edit({"[space]": choices, "trials = 4": "trials = 8"})
+    search()
+    trials = [trial.params for trial in read_record("small").trials if trial.is_judged]
+    for number, (old, new, fitting) in enumerate(
+        [
+            ("[space]", "[space]\n", {"optimizer": "momentum", "numeric": "standardize"}),
+            ("[data]", '[data]\nnumeric = "robust"', {"optimizer": "momentum", "numeric": "robust"}),
+            ("[space]", '[space]\noptimizer = "adam"', {"beta2": 0.999}),
+            ("[space]", choices.replace('["momentum", ', "["), {"optimizer": "adam"}),
+        ]
+    ):
+        edit({old: new})
+        begun = opened(name=f"next-{number}", from_study="small").stored.facts.begun
+        assert begun == Begun("small", sum(fitting.items() <= params.items() for params in trials))
+
+
+def test_a_layer_whose_keep_prob_is_no_longer_its_own_is_not_offered(edit: Edit) -> None:
+    """The layers that the new study does not name have the same keep_prob, which is not that of the old trial."""
+    edit({"[space]": '[space]\n"keep_prob.1" = { uniform = [0.5, 0.6] }', "trials = 4": "trials = 1"})
+    search()
+    edit()
+    assert opened(name="small-2", from_study="small").stored.facts.begun == Begun("small", 0)
+
+
 def test_trials_of_a_form_for_all_have_chosen_it(edit: Edit) -> None:
     """A study whose trials choose the form of numbers begins with those of a study in which [data] has it."""
     edit({"[data]": '[data]\nnumeric = "robust"'})

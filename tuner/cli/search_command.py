@@ -65,7 +65,10 @@ def search(
     ] = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NEW", help="Create a new study of this name.")] = None,
     from_study: Annotated[
-        str | None, typer.Option("--from", metavar="OLD", help="Start with the trials of another study.")
+        str | None,
+        typer.Option(
+            "--from", metavar="OLD", help="Start with the trials of another study that the new one could have, too."
+        ),
     ] = None,
     references: Annotated[
         str,

@@ -574,6 +574,12 @@ class StudyDefinition(BaseModel):
         return Space({**network, **self.space})
 
     @property
+    def defaults(self) -> dict[str, Any]:
+        """The values of hyperparameters that neither [network] nor [space] sets; a custom trainer's are not known."""
+        of_data = {} if self.data.numeric is None else {"numeric": self.data.numeric}
+        return {**self.trainer_kind.defaults, **of_data}
+
+    @property
     def forms(self) -> list[NumericForm]:
         """The forms in which trials may have numbers as inputs; empty: the data's own alone."""
         return _offered(self.space["numeric"]) if "numeric" in self.space else []

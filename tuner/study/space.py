@@ -109,8 +109,6 @@ class Space:
         for name, fixed in self.fixed.items():
             if name in values and values[name] != fixed:
                 return False
-        if any(layer_of(name) and name not in self.fixed and name not in self.searched for name in values):
-            return False
         return all(name in values and self.searched[name].contains(values[name]) for name in self.searched)
 
     def hyperparameters(self, values: Mapping[str, Value]) -> Hyperparameters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tuner.errors import UsageError
@@ -28,8 +29,9 @@ SAME_MEANING = ("data.", "search.metric", "network.trainer")
 def offers_from(
     database: Database, old_name: str, definition: StudyDefinition, identity: dict[str, Any]
 ) -> tuple[Begun, list[WarmStartTrial]]:
-    """Where a new study's trials come from: the complete trials of another study within this one's space, best first.
+    """Where a new study's trials come from: the complete trials of another study that this one could have, best first.
 
+    Each hyperparameter is in its range, has its fixed value or, where the new study does not set it, its default.
     Their values are kept if both studies use the same metric on the same dev examples.  Raises UsageError if there is
     no such study, or if it is of plain Optuna and none of its trials fits.
     """
@@ -37,24 +39,28 @@ def offers_from(
         raise UsageError(f"--from {old_name}: a study cannot start with its own trials. Name the new study with --name")
     old = find_study(database, old_name)
     if old is None:
-        offers = _offers_of_optuna(database, old_name, definition)
-        return Begun(old_name, len(offers), is_imported=True), offers
+        imported = _offers_of_optuna(database, old_name, definition)
+        return Begun(old_name, len(imported), is_imported=True), imported
+    old_definition = parse_definition(old.definition, f"study {old_name!r} in {database.name}")
     is_comparable = same_meaning(old.identity, identity)
     space = definition.searched_space
-    offers = []
-    old_definition = parse_definition(old.definition, f"study {old_name!r} in {database.name}")
-    defaults = definition.trainer_kind.defaults
-    if defaults and old_definition.data.numeric is not None:
-        defaults["numeric"] = old_definition.data.numeric
+    offers: list[WarmStartTrial] = []
     for number, values, value in read_points(database, old.study_id):
         require_hyperparameters(database, old_name, number, old_definition.misfit(values))
-        point = defaults | values
-        if space.holds(point) and space.searched:
+        point = old_definition.defaults | values
+        if space.searched and space.holds(point) and _has_defaults(definition, old_definition, values):
             offer = WarmStartTrial(space.sampled(point), value if is_comparable else None)
             if all(offer.sampled != other.sampled for other in offers[:MOST_REPEATED]):
                 offers.append(offer)
     offers = offers[:MOST_OFFERS]
     return Begun(old_name, len(offers)), offers
+
+
+def _has_defaults(definition: StudyDefinition, old_definition: StudyDefinition, values: Mapping[str, Any]) -> bool:
+    """Whether hyperparameters of an old trial that the new study does not set have its defaults there, or no effect."""
+    space, defaults = definition.searched_space, definition.defaults
+    unset = values.keys() - space.fixed.keys() - space.searched.keys() - {*old_definition.searched_space.idle(values)}
+    return all(name in defaults and values[name] == defaults[name] for name in unset)
 
 
 def _offers_of_optuna(database: Database, old_name: str, definition: StudyDefinition) -> list[WarmStartTrial]:

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from tests.conftest import Run
 from tests.running.conftest import rows, states
 from tuner.cli.app import app
+from tuner.reporting import building
 
 
 def test_report_writes_its_files_and_prints_the_verdict(small_study: Path, here: Run) -> None:
@@ -237,12 +238,15 @@ def test_an_edited_diagnosis_takes_effect_at_once(small_study: Path, here: Run) 
     assert found["errors"]["baseline"] == {"value": 0.07, "given": True}
 
 
-def test_two_studies_stand_side_by_side(small_study: Path, here: Run) -> None:
-    """``tuner report A B`` compares, paired where the dev rows are the same."""
+def test_two_studies_stand_side_by_side(small_study: Path, here: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``tuner report A B`` compares, paired where the dev rows are the same; each report is built once."""
     here("search", "small")
     here("search", "small", "--name", "other", "--trials", 2)
+    find, built = building.find, []
+    monkeypatch.setattr(building, "find", lambda record, *rest: built.append(record.name) or find(record, *rest))
     result = here("report", "small", "other")
     assert result.returncode == 0, result.stderr
+    assert built == ["small", "other"]
     assert Path("reports/small-vs-other/report.html").is_file()
     found = json.loads(here("report", "small", "other", "--json").stdout)
     assert [study["study"] for study in found["studies"]] == ["small", "other"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tuner.nn import LayerReport
+from tuner.reporting import Comparison, build_report, compare
 from tuner.storage import (
     DevPredictions,
     HeldOutEvaluation,
@@ -107,6 +108,11 @@ def make_study(
     for number in range(n_trials):
         record.trials.append(make_trial(record, number, hardness, epochs, folds, seeds, bias, variance, rng))
     return record
+
+
+def compared(*records: StudyRecord) -> Comparison:
+    """Their reports side by side."""
+    return compare([build_report(record) for record in records])
 
 
 def make_evaluation(trial_number: int) -> HeldOutEvaluation:

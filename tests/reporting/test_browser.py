@@ -8,8 +8,8 @@ from urllib.parse import unquote
 import pytest
 
 from tests.reporting.browser import CHROMIUM, Tab, chromium
-from tests.reporting.building import make_study
-from tuner.reporting import build_report, compare
+from tests.reporting.building import compared, make_study
+from tuner.reporting import build_report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
@@ -271,7 +271,7 @@ def test_pages_of_hardly_any_trials(tab: Tab, tmp_path: Path, n_trials: int) -> 
 
 def test_a_comparison_fits_too(tab: Tab, tmp_path: Path) -> None:
     """Two studies on a phone."""
-    folder = compare([make_study(12, name="a"), make_study(12, name="b", seed=1)]).write(tmp_path)
+    folder = compared(make_study(12, name="a"), make_study(12, name="b", seed=1)).write(tmp_path)
     tab.open(folder / "report.html", width=390)
     assert tab.run("document.documentElement.scrollWidth") <= 390
     assert tab.run(OVERLAPS) == []
@@ -295,7 +295,7 @@ def test_axe_finds_nothing_to_object_to(tab: Tab, path: Path, tmp_path: Path, wi
         path,
         build_report(make_study(12, class_names=("no", "yes"))).write(tmp_path) / "report.html",
         build_report(make_study(0, name="empty")).write(tmp_path) / "report.html",
-        compare([make_study(12, name="a"), make_study(12, name="b", seed=1)]).write(tmp_path) / "report.html",
+        compared(make_study(12, name="a"), make_study(12, name="b", seed=1)).write(tmp_path) / "report.html",
     ]
     for each in pages:
         tab.open(each, width=width, dark=dark)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.reporting.building import BEGAN, make_study
+from tests.reporting.building import BEGAN, compared, make_study
 from tuner.errors import ArgumentError
-from tuner.reporting import build_report, compare
+from tuner.reporting import build_report
 from tuner.reporting.comparing import pair
 from tuner.reporting.news import find_news
 from tuner.storage import StudyRecord, pack_losses
@@ -63,7 +63,7 @@ def as_good(n: int, name: str, rng: np.random.Generator) -> StudyRecord:
 def test_other_dev_rows_are_compared_as_two_samples() -> None:
     """Without common rows there is only the difference of two errors."""
     records = [make_study(12, name="a"), make_study(12, name="b", n_dev=300)]
-    found = compare(records)
+    found = compared(*records)
     assert found.summary["differences"][0]["paired"] is None
     assert "Their dev rows differ" in found.sentences[0]
 
@@ -72,7 +72,7 @@ def test_errors_of_different_kinds_are_not_subtracted() -> None:
     """A plain error and a balanced one have a row each, and no difference."""
     balanced = make_study(3, name="b", metric="balanced_error", facts={"weighs_classes": True})
     weights = balanced.counted_by.row_weights(balanced.dev_y)
-    found = compare([make_study(3, name="a"), dataclasses.replace(balanced, dev_weights=weights)])
+    found = compared(make_study(3, name="a"), dataclasses.replace(balanced, dev_weights=weights))
     assert "which cannot be compared" in found.sentences[0]
     assert "dev_corrected" not in found.summary["differences"][0]
     assert {"train error", "train balanced error"} <= {row.name for row in found.rows}
@@ -80,7 +80,7 @@ def test_errors_of_different_kinds_are_not_subtracted() -> None:
 
 def test_a_comparison_is_written_and_read(tmp_path: Path) -> None:
     """Page, Markdown and JSON in a folder named after both."""
-    folder = compare([make_study(12, name="a"), make_study(12, name="b", seed=1)]).write(tmp_path)
+    folder = compared(make_study(12, name="a"), make_study(12, name="b", seed=1)).write(tmp_path)
     assert folder.name == "a-vs-b"
     assert {path.name for path in folder.iterdir()} == {"report.html", "report.md", "summary.json"}
     assert "| verdict |" in (folder / "report.md").read_text(encoding="utf-8")
@@ -88,7 +88,7 @@ def test_a_comparison_is_written_and_read(tmp_path: Path) -> None:
 
 def test_a_study_without_trials_can_be_compared() -> None:
     """It is named as the one that has none."""
-    found = compare([make_study(12, name="a"), make_study(0, name="b")])
+    found = compared(make_study(12, name="a"), make_study(0, name="b"))
     assert found.sentences == ["b compared with a: no complete trial in b yet."]
     assert "a" in found.text()
     assert "<table" in found._repr_html_()
@@ -97,7 +97,7 @@ def test_a_study_without_trials_can_be_compared() -> None:
 def test_one_study_is_no_comparison() -> None:
     """The mistake is named."""
     with pytest.raises(ArgumentError, match="at least two studies, got 1"):
-        compare([make_study(3)])
+        compared(make_study(3))
 
 
 def test_news_name_the_new_trials_and_the_new_best() -> None:

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from tests.reporting.building import make_study
+from tests.reporting.building import compared, make_study
 from tuner.data import Mismatch, data_checks
-from tuner.reporting import build_report, compare
+from tuner.reporting import build_report
 from tuner.reporting.markdown import escape, markdown, table
 from tuner.reporting.page import page
 
@@ -54,10 +54,10 @@ def test_the_terminal_keeps_to_its_width(width: int) -> None:
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_a_comparison_keeps_to_its_width(width: int) -> None:
     """With many studies each row becomes a list."""
-    compared = compare([make_study(12, name=name) for name in ("first", "second", "third", "fourth", "fifth")])
-    text = compared.text(width)
+    found = compared(*[make_study(12, name=name) for name in ("first", "second", "third", "fourth", "fifth")])
+    text = found.text(width)
     assert all(len(line) <= width for line in text.splitlines())
-    assert set(text.split()) <= set(compared.text(10_000).split())
+    assert set(text.split()) <= set(found.text(10_000).split())
 
 
 def test_the_verdict_comes_last() -> None:

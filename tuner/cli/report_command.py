@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -104,26 +104,31 @@ def report(
     from tuner.workspace import read_with_data
 
     read = [read_with_data(study, storage) for study in studies]
-    records = [record for record, _ in read]
-    datasets = [data for _, data in read]
-    for record in records:
+    for record, _ in read:
         check_unit(record.unit, baseline=baseline, material_gap=material_gap, fail_above=fail_above)
-    judged: dict[str, Any] = {"baseline": baseline, "material_gap": material_gap, "since": age}
     reports = [
-        build_report(record, **judged, earlier=output / record.name, dataset=dataset, tally=tally)
-        for record, dataset in zip(records, datasets, strict=True)
+        build_report(
+            record,
+            baseline=baseline,
+            material_gap=material_gap,
+            since=age,
+            earlier=output / record.name if len(read) == 1 else None,
+            dataset=dataset,
+            tally=tally,
+        )
+        for record, dataset in read
     ]
     if tally is not None:
         _ = reports[0].tally  # refused before anything is written
     if len(reports) == 1 and importance == Importance.AUTO:
         reports = [replace(reports[0], columns=_columns(reports[0], studies[0], storage))]
-    shown = reports[0] if len(reports) == 1 else compare(records, **judged, datasets=datasets)
+    shown = reports[0] if len(reports) == 1 else compare(reports)
     drawn = [] if figures is None else write_figures(reports[0], figures, figure_format, force=force)
     page = shown.write(output, force=force) / "report.html"
     written = [f"written: {page}"]
     if figures is not None:
         written.append(f"written: {count(len(drawn), 'figure')} in {figures}")
-    for record in records:
+    for record, _ in read:
         print_changes_since_search(record.name, record.changes_since_search)
     if as_json:
         print_json(shown.summary)

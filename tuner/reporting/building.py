@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,23 +125,13 @@ def build_report(
     )
 
 
-def compare(
-    records: Sequence[StudyRecord],
-    *,
-    baseline: Baseline = None,
-    material_gap: float | None = None,
-    since: datetime.timedelta | None = None,
-    datasets: Sequence[Dataset | str | None] = (),
-) -> Comparison:
-    """Compare two or more studies, row by row if their dev rows are the same; ``datasets``: of each, if known."""
-    if len(records) < 2:
-        raise ArgumentError(f"a comparison needs at least two studies, got {len(records)}")
-    names = [(record.storage, record.name) for record in records]
+def compare(reports: Sequence[Report]) -> Comparison:
+    """Compare the reports of two or more studies, row by row if their dev rows are the same."""
+    if len(reports) < 2:
+        raise ArgumentError(f"a comparison needs at least two studies, got {len(reports)}")
+    names = [(report.record.storage, report.record.name) for report in reports]
     for (_, name), n in Counter(names).items():
         if n > 1:
             raise ArgumentError(f"a comparison needs different studies, got {name!r} {times(n)}")
-    reports = tuple(
-        build_report(record, baseline=baseline, material_gap=material_gap, since=since, dataset=dataset)
-        for record, dataset in zip_longest(records, datasets)
-    )
-    return Comparison(reports, COMPARISON_FACES, tuple(drift_between(reports[0], other) for other in reports[1:]))
+    drifts = tuple(drift_between(reports[0], other) for other in reports[1:])
+    return Comparison(tuple(reports), COMPARISON_FACES, drifts)

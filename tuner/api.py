@@ -273,7 +273,9 @@ class Study:
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete. Search it first")
         dataset = data_of_trial(dataset, trial.params)
-        task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed, trainer, record.facts)
+        task = LearningCurveTask(
+            definition, dataset, record.dev_fold, trial.params, trial.seed, trainer, record.facts, trial.number
+        )
         with open_database(parse_url(self._place.storage), create=False) as database:
             networks = measure_learning_curve(
                 task,

@@ -111,12 +111,18 @@ def test_a_learning_curve_ends_with_the_function(searched: Path) -> None:
 
 
 def test_a_trial_is_trained_again_and_used(searched: Path) -> None:
-    """The model has the errors of the trial, and predicts, from a folder, for whoever permits the trainer."""
+    """The model has the errors of the trial, and predicts, from a folder, for whoever permits the trainer.
+
+    What the trainer prints is named by the trial, as in a search.
+    """
+    trainer = searched / f"{NAME.partition(':')[0]}.py"
+    trainer.write_text(TRAINER.replace("    X, y =", "    print('fitting')\n    X, y ="), encoding="utf-8")
     status, out, errors = command("train", "own", "--json")
     assert status == 0, errors
     trained = json.loads(out)
     best = tuner.load_study("own").report().best
     assert best is not None
+    assert f"trial {best.number}: fitting" in errors.splitlines()
     assert (trained["repeated"], trained["trial"]) == (True, best.number)
     assert trained["errors"]["dev"]["value"] == pytest.approx(best.value)
     rows = pd.read_csv(searched / "studies" / "small.csv")

@@ -114,6 +114,7 @@ class _CustomFit:
             settings=replace(self.settings, rungs=(), seeds=n_networks, stopping=stopping),
             seed=seed,
             dev_folds=self.record.dev_fold,
+            number=self.trial.number,
         )
         folder.mkdir(exist_ok=True)
         outcome = self.trainer.run(request, folder)

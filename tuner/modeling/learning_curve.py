@@ -52,7 +52,7 @@ WATCHED = 0  # beside the sizes, which are the next number of the stream
 
 @dataclass(frozen=True)
 class LearningCurveTask:
-    """A trial's hyperparameters (as people read them) and its seed, the data to train them on, and what trains them."""
+    """A trial: hyperparameters as people read them, seed and number; the data to train on, and what trains it."""
 
     definition: StudyDefinition
     dataset: Dataset
@@ -61,6 +61,7 @@ class LearningCurveTask:
     seed: int
     trainer: Trainer
     facts: StudyFacts | None = None
+    number: int | None = None
 
     @property
     def pools_epochs(self) -> bool:
@@ -182,6 +183,7 @@ def _train_repeats(
         seed=int(task.rng(*key).integers(2**63)),
         dev_folds=np.tile(task.dev_folds, len(repeats)),
         should_stop=should_stop,
+        number=task.number,
     )
     if isinstance(trainer, OwnNetwork):
         result = trainer.train(request)

@@ -119,6 +119,7 @@ class ConfirmationJob:
                 seed=trial_seed(claim.seed, claim.repeat),
                 dev_folds=dev_folds,
                 should_stop=should_stop,
+                number=claim.number,
             )
             outcome = self._task.trainer.run(request)
         except StorageError:

@@ -50,7 +50,7 @@ from tuner.storage import (
     write_sampled,
 )
 from tuner.study import StudyDefinition
-from tuner.trainers import Interrupted, TrialError, TrialRequest, print_output
+from tuner.trainers import Interrupted, TrialError, TrialRequest
 from tuner.trial import OnEpochErrors, trial_settings
 from tuner.workspace.machine import usable_cores
 
@@ -284,7 +284,7 @@ class Worker:
             should_stop=self._end_of_trial(claim, heartbeat, began),
             checkpoint=claim.checkpoint,
             on_epoch=self._epochs_of(claim.number),
-            on_output=lambda line: print_output(f"trial {claim.number}: {line}"),
+            number=claim.number,
         )
         try:
             with shared_by(self.task.threads):

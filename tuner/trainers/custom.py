@@ -105,7 +105,7 @@ class CustomTrainer:
                 parts,
                 on_epoch=epochs.note,
                 should_stop=request.should_stop,
-                on_output=request.on_output,
+                on_output=request.print_output,
             )
             if returned is None:
                 return Interrupted()

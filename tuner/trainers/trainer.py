@@ -50,8 +50,8 @@ class TrialRequest:
 
     ``dev_folds`` (n_dev,): the fold of each dev example in which the selection correction counts it.
     ``prune`` is asked at every rung and may end the trial; ``should_stop()`` is asked often and interrupts
-    it.  ``checkpoint``: what an interrupted attempt at this trial left.  ``on_output(line)`` is called with what a
-    custom trainer prints, ``on_epoch(epoch, train_error, dev_error)`` after every epoch: with the means over the
+    it.  ``checkpoint``: what an interrupted attempt at this trial left.  ``number``: the trial's, to name what a custom
+    trainer prints.  ``on_epoch(epoch, train_error, dev_error)`` is called after every epoch: with the means over the
     networks, or of a custom trainer with the errors of its first one.
     """
 
@@ -63,8 +63,12 @@ class TrialRequest:
     prune: Prune | None = None
     should_stop: ShouldStop = never
     checkpoint: bytes | None = None
-    on_output: Callable[[str], None] = print_output
+    number: int | None = None
     on_epoch: OnEpochErrors | None = None
+
+    def print_output(self, line: str) -> None:
+        """Show a line that the trainer printed."""
+        print_output(line if self.number is None else f"trial {self.number}: {line}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

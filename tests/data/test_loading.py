@@ -203,18 +203,24 @@ def test_the_cache_is_used_and_shared(
     assert second.columns == first.columns
 
 
-def test_a_changed_file_is_noticed_and_its_old_entry_removed(write: Write, load: Load, tmp_path: Path) -> None:
-    """New contents under an old name and an old time make a new entry; the old one goes."""
+def test_a_changed_file_is_noticed_and_its_old_entry_removed(
+    write: Write, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New contents under an old name and an old time make a new entry; the old one goes, and no other is opened."""
     path = write("p.csv", people())
+    write("q.csv", people(seed=1))
     times = path.stat()
-    before = load("p.csv", cache=True)
+    other, before = load("q.csv", cache=True), load("p.csv", cache=True)
+    read, opened = cache_module.read_beside, set()
+    monkeypatch.setattr(cache_module, "read_beside", lambda folder, name: opened.add(folder) or read(folder, name))
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("cook", "cock"), encoding="utf-8")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     after = load("p.csv", cache=True)
     assert "job=cock" in after.feature_names
     assert after.fingerprint != before.fingerprint
-    assert entries(tmp_path) == [after.stored]
+    assert set(entries(tmp_path)) == {after.stored, other.stored}
+    assert opened == {after.stored}
     assert before.parts[0].train.X.sum() == pytest.approx(before.parts[0].train.X.sum())  # still mapped
 
 

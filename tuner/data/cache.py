@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import math
 import os
@@ -28,6 +29,8 @@ from numpy.typing import DTypeLike, NDArray
 
 UNUSED_SECONDS = 30 * 86_400
 ENTRY = re.compile(r"[0-9a-f]{40}|\.building-.*")  # other files in the folder are never touched
+FILE, CONTENTS = slice(10), slice(10, 20)
+"""Which digits of an entry's name are the file's and which those of its contents."""
 META = "meta.json"
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 BUILDING_SECONDS = 86_400  # an unfinished entry this old is from a process that died
@@ -41,6 +44,15 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("tuner", appauthor=False)) / "data"
+
+
+def entry_name(file: Any, contents: str, settings: Any) -> str:
+    """Return the name of the entry of a user's ``file`` with these ``contents``, prepared with these ``settings``.
+
+    It shows which entries are outdated: to open all of them for each new one would take long.
+    """
+    digests = [hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest() for of in (file, contents, settings)]
+    return digests[0][:10] + digests[1][:10] + digests[2][:20]
 
 
 class Store:
@@ -105,7 +117,7 @@ class Store:
                 self._folder = None
         except OSError:
             return None
-        remove_old_entries(final, meta)
+        remove_old_entries(final)
         return final if final.is_dir() else None
 
 
@@ -197,7 +209,7 @@ def write_beside(folder: Path, name: str, results: Any) -> None:
         os.replace(temporary, name, src_dir_fd=inside, dst_dir_fd=inside)
 
 
-def remove_old_entries(kept: Path, meta: dict[str, Any]) -> None:
+def remove_old_entries(kept: Path) -> None:
     """Remove outdated entries: earlier contents of the same file, long unused entries, unfinished builds.
 
     A process that has mapped an entry keeps its arrays.
@@ -205,20 +217,19 @@ def remove_old_entries(kept: Path, meta: dict[str, Any]) -> None:
     now = time.time()
     with contextlib.suppress(OSError):
         for folder in kept.parent.iterdir():
-            if folder != kept and ENTRY.fullmatch(folder.name) and _is_old(folder, meta, now):
+            if ENTRY.fullmatch(folder.name) and (_is_outdated(folder.name, kept.name) or _is_unused(folder, now)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_old(folder: Path, meta: dict[str, Any], now: float) -> bool:
+def _is_outdated(name: str, kept: str) -> bool:
+    """Whether an entry is of the same file with other contents."""
+    return name[FILE] == kept[FILE] and name[CONTENTS] != kept[CONTENTS]
+
+
+def _is_unused(folder: Path, now: float) -> bool:
     try:
         if folder.name.startswith(".building-"):
             return now - folder.stat().st_mtime > BUILDING_SECONDS
-        if now - (folder / META).stat().st_mtime > UNUSED_SECONDS:
-            return True
+        return now - (folder / META).stat().st_mtime > UNUSED_SECONDS
     except OSError:
         return False
-    other = read_beside(folder, META)
-    if other is None:
-        return False
-    same_file = meta.get("path") is not None and other.get("path") == meta["path"]
-    return same_file and other.get("fingerprint") != meta.get("fingerprint")

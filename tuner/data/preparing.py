@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from tuner.data.assembling import Assembly, Selection
-from tuner.data.cache import Store, read_entry
+from tuner.data.cache import Store, entry_name, read_entry
 from tuner.data.dataset import ColumnSummary, Dataset, DatasetFacts, Part, Table
 from tuner.data.encoders import FittedColumn
 from tuner.data.encoding import INPUTS, Encoding, Zeros, bytes_of_a_row, chunks, encode
@@ -39,9 +38,11 @@ def code_digest() -> str:
 
 
 def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> str:
-    """Return the name of a cache entry: a hash of the data's contents, settings and path, of the code and the user."""
-    text = json.dumps([os.geteuid(), code_digest(), settings.described(), fingerprint, str(path)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:40]
+    """Return the name of a cache entry: of the data's path, contents and settings, of the code and the user.
+
+    Rows in memory are a file of their own whenever they change.
+    """
+    return entry_name([os.geteuid(), str(path or fingerprint)], fingerprint, [code_digest(), settings.described()])
 
 
 # --- encodings --------------------------------------------------------------------------------------------------------

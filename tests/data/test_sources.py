@@ -354,6 +354,22 @@ def test_labels_of_npz_may_stand_in_a_column(tmp_path: Path, load: Load) -> None
     assert same(load("p.npz", target="y"), load("q.npz", target="y"))
 
 
+def test_columns_of_y_are_targets_by_their_names(tmp_path: Path, load: Load) -> None:
+    """One or several of them, the others are no inputs; without a name there is more than one meaning."""
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.column_stack((x[:, 0] > 0, x[:, 1], x[:, 2]))
+    np.savez(tmp_path / "p.npz", x=x, y=y)
+    pd.DataFrame(np.column_stack((x, y[:, 1:])), columns=["x_0", "x_1", "x_2", "y_1", "y_2"]).to_csv(
+        tmp_path / "p.csv", index=False
+    )
+    assert same(load("p.npz", target=("y_1", "y_2")), load("p.csv", target=("y_1", "y_2")))
+    one = load("p.npz", target="y_0")
+    assert (one.n_classes, one.feature_names) == (2, ("x_0", "x_1", "x_2"))
+    for target in (None, "y", ("y_0", "y_3")):
+        with pytest.raises(DataError, match=r"y has 3 columns, y_0 to y_2. Name those to predict: --target y_0"):
+            load("p.npz", target=target)
+
+
 def test_what_stands_before_an_archive_is_not_skipped(tmp_path: Path, load: Load) -> None:
     """A zip file may begin with anything; one that begins with a bare array, or with text, is no table."""
     path = tmp_path / "p.npz"

@@ -144,8 +144,6 @@ def _columns_named(data: Any, target: Any) -> str | tuple[str, ...] | None:
 
 def _of_several(table: Any, target: Any, numbers: NDArray[Any], where: str) -> tuple[Raw, str]:
     """A table with the numbers (n, n_targets) of its rows as its last columns, and the SHA-256 of both."""
-    import pandas as pd
-
     from tuner.data.assembling import raw_of_frame
     from tuner.data.sources.arrays import raw_of_arrays
 
@@ -155,7 +153,7 @@ def _of_several(table: Any, target: Any, numbers: NDArray[Any], where: str) -> t
     names = [*map(str, getattr(target, "columns", ()))] or [f"y_{place}" for place in range(numbers.shape[1])]
     raw = replace(raw, target=None)
     for name, values in zip(names, numbers.T, strict=True):
-        raw = replace(raw, frame=pd.concat([raw.frame, pd.Series(values, name=_unused(name, raw))], axis=1))
+        raw = raw.with_targets({_unused(name, raw): values})
     return raw, _content_of(raw).hexdigest()
 
 

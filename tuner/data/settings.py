@@ -71,7 +71,7 @@ class DataSettings(BaseModel):
         Place | SeveralTargets | None, BeforeValidator(_one_alone, json_schema_input_type=Place | SeveralTargets | None)
     ] = None
     """The column to predict: its name, or its position from 0 (negative: from the end).  Not needed for NPZ and IDX.
-    A list of columns, all of numbers: one network predicts them together."""
+    A list of columns, all of numbers: one network predicts them together.  Those of y (n, k) in NPZ are y_0, y_1, …"""
     dev: str | None = None
     """A separate file of dev rows; without it they are drawn from ``source``."""
     test: str | None = None

@@ -83,7 +83,21 @@ def read_npz(file: DataFile, wanted: Wanted) -> Raw:
         x = _member(archive, path, "x")
         y = _member(archive, path, "y") if wanted.labeled else None
     target = wanted.settings.target
+    if y is not None and y.ndim == 2 and y.shape[1] > 1 and len(y) == len(x):
+        return raw_of_arrays(x, None, str(path), "y").with_targets(_targets_of(y, path, target))
     return raw_of_arrays(x, y, str(path), target if isinstance(target, str) else "y")
+
+
+def _targets_of(y: NDArray[Any], path: Path, target: object) -> dict[str, NDArray[Any]]:
+    """Return the columns of y (n, k) that are to be predicted, by name."""
+    columns = {f"y_{place}": values for place, values in enumerate(y.T)}
+    names = target if isinstance(target, tuple) else (target,)
+    if not columns.keys() >= {*names}:
+        raise DataError(
+            f"{path}: y has {y.shape[1]} columns, y_0 to y_{y.shape[1] - 1}. Name those to predict: --target y_0 "
+            '--target y_1 (in a study file: target = ["y_0", "y_1"] in [data])'
+        )
+    return {name: columns[name] for name in names}
 
 
 def measure_npz(file: DataFile, settings: DataSettings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +117,12 @@ class Raw:
             weight=picked(self.weight),
             notices=notices,
         )
+
+    def with_targets(self, columns: Mapping[str, NDArray[Any]]) -> Raw:
+        """Return the rows with columns to predict behind the others."""
+        import pandas as pd
+
+        return replace(self, frame=pd.concat([self.frame, pd.DataFrame(columns)], axis=1), target=None)
 
     def cells(self, name: str) -> pd.Series[Any]:
         """Return one column, or the labels, groups or weights if they have this name."""

@@ -57,11 +57,12 @@ def test_the_best_trials_are_trained_again_once(edit: Edit, changes: dict[str, s
         assert [(one.repeat, one.split) for one in trial.confirmations] == [*enumerate(splits, start=1)]
         assert len(trial.values) == 1 + len(splits)
     before = rows(file, TRAININGS)
+    assert f"; 4 of 4 in total; the best trials were trained again ({len(before)} of" in result.headlines[0]
     numbers = [(one.progress.confirmations_done, one.progress.confirmations) for one in shown if one.done == 4]
     assert numbers == sorted(numbers)
     assert numbers[-1] == (len(before), len(before))
     again = search(confirm=3)
-    assert again.headlines[0].startswith("nothing more to do: the study is finished (4 trials), its best trials are")
+    assert "nothing more to do: the study is finished (4 trials) and its best trials were" in again.headlines[0]
     assert rows(file, TRAININGS) == before
 
 

@@ -64,5 +64,5 @@ def _frame(viewed: StudyView) -> tuple[RenderableType, bool]:
 
     look, record = viewed.look()
     progress = look.progress
-    has_work = progress.counts.finished < progress.budget or progress.confirmations_done < progress.confirmations
+    has_work = progress.counts.finished < progress.budget or progress.is_confirming
     return view(look, None if record is None else build_report(record)), not (look.running or has_work)

@@ -88,7 +88,7 @@ class SearchResult:
 
     ``failures``: why trials of this call failed.  ``hold``: who paused or canceled the study.  ``error_name``: what
     its errors are called.  ``confirmed``: the best trial by all trainings, if the best were
-    trained again.
+    trained again; ``trained_again``: trainings that were done meanwhile.
     """
 
     study: str
@@ -104,6 +104,7 @@ class SearchResult:
     hold: Hold | None = None
     error_name: str = "error"
     confirmed: int | None = None
+    trained_again: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As ``tuner search --json`` prints it."""
@@ -141,16 +142,19 @@ class SearchResult:
         done, total = run.finished, counts.finished
         if done == run.failed == 0 and self.hold is not None:
             lines = [f"nothing was run; {count(total, 'trial')} of {self.progress.budget:,}"]
-        elif done == run.failed == 0 and self.signal is None and not self.timed_out:
+        elif done == run.failed == self.trained_again == 0 and self.signal is None and not self.timed_out:
             why = self.ended_early or count(total, "trial")
-            again = "" if self.confirmed is None else ", its best trials are trained again"
+            again = "" if self.confirmed is None else " and its best trials were trained again"
             lines = [
                 f"nothing {'more ' if again else ''}to do: the study is finished ({why}){again}; --trials N adds N more"
             ]
         else:
             first = f"{count(done, 'trial')} in {duration(self.seconds)}{_details(run)}; "
             first += f"{total:,} of {max(total, self.progress.budget):,} in total"
-            if self.timed_out and total < self.progress.budget:
+            if self.trained_again:
+                of = f"{self.progress.confirmations_done} of {count(self.progress.confirmations, 'training')}"
+                first += f"; the best trials were trained again ({of})"
+            if self.timed_out and (total < self.progress.budget or self.progress.is_confirming):
                 first += "; stopped by --timeout, the same command continues"
             lines = [first]
             if self.ended_early and total < self.progress.budget:
@@ -240,7 +244,8 @@ def run_search(
     )
     stop = StopSignal()
     database.stop = stop
-    watch = _ProgressReporter(database, task, request, on_progress, stop)
+    before = read_progress(database, stored.study_id)
+    watch = _ProgressReporter(database, task, request, on_progress, stop, before)
     watch.look(always=True)
     try:
         with stop.listening():
@@ -253,7 +258,7 @@ def run_search(
         watch.look(always=True)
         if watch.error is not None:
             raise watch.error
-        return _result(study, task, stop, began)
+        return _result(study, task, stop, began, before.confirmations_done)
     except UnavailableError as error:
         raise stop.stopped(error) or SearchError(str(error)) from error
     except StorageError as error:  # it was opened before, so the request is not at fault
@@ -262,19 +267,20 @@ def run_search(
         database.close()
 
 
-def _result(study: PreparedStudy, task: Task, stop: StopSignal, began: float) -> SearchResult:
+def _result(study: PreparedStudy, task: Task, stop: StopSignal, began: float, trained_before: int) -> SearchResult:
     """Read back what the call did.  Raises SearchError if the study is held because its trials fail."""
     database, stored, call = study.database, study.stored, task.budget.call
     hold = read_hold(database, stored.study_id)
     if hold is not None and hold.kind is HoldKind.FAILING:
         raise SearchError(f"{hold}. Fix the cause, then: {command_text('resume', *study.words)}")
+    progress = read_progress(database, stored.study_id)
     return SearchResult(
         study=stored.name,
         words=study.words,
         storage=mask(database.url),
         seconds=time.monotonic() - began,
         run=read_counts(database, stored.study_id, call),
-        progress=read_progress(database, stored.study_id),
+        progress=progress,
         signal=stop.number,
         timed_out=task.deadline is not None and time.monotonic() >= task.deadline,
         ended_early=_reason_to_end(database, task),
@@ -282,6 +288,7 @@ def _result(study: PreparedStudy, task: Task, stop: StopSignal, began: float) ->
         hold=hold if task.budget.stopped_by(hold) else None,
         error_name=stored.error_name,
         confirmed=_confirmed(database, stored.name) if task.confirm else None,
+        trained_again=progress.confirmations_done - trained_before,
     )
 
 
@@ -329,6 +336,7 @@ class _ProgressReporter:
         request: SearchRequest,
         on_progress: OnProgress | None,
         stop: StopSignal,
+        before: Progress,
     ) -> None:
         self._database = database
         self._stop = stop
@@ -338,8 +346,8 @@ class _ProgressReporter:
         self._metric = task.definition.search.metric
         self._on_progress = on_progress
         self._began = self._last = time.monotonic()
+        self._done_before = before.counts.finished
         if on_progress is not None:
-            self._done_before = read_progress(database, task.study_id).counts.finished
             self._ended = EndedTrials(database, task.study_id)
 
     def look(self, always: bool = False) -> None:

@@ -86,6 +86,11 @@ class Progress:
     confirmations_done: int = 0
     confirmations: int = 0
 
+    @property
+    def is_confirming(self) -> bool:
+        """Whether some of these trainings are to be done."""
+        return self.confirmations_done < self.confirmations
+
 
 @dataclass(frozen=True, slots=True)
 class RunningTrial:

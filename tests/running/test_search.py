@@ -103,13 +103,14 @@ def test_workers_share_the_cores(
 
 
 def test_a_timeout_ends_in_time_and_is_done(edit: Edit) -> None:
-    """The running trial is re-queued, not failed, and no attempt is counted."""
+    """The running trial is re-queued, not failed, and no attempt is counted; how many of --trials are left is said."""
     database = edit(ENDLESS)
     result = search(timeout=1.0)
     assert (result.timed_out, result.signal, result.run.failed) == (True, None, 0)
     assert "stopped by --timeout, the same command continues" in result.lines()[0]
     assert states(database) == [(0, "WAITING")]
     assert rows(database, "SELECT attempts, reason FROM tuner_claims") == [(0, "re-queued")]
+    assert search(trials=2, timeout=0.1).headlines[0].endswith("; stopped by --timeout, 2 trials of --trials left")
 
 
 def test_a_diverged_trial_is_complete_with_a_bad_value(edit: Edit) -> None:

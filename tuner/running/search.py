@@ -87,8 +87,8 @@ class SearchResult:
     """What a search did (``run``), and the state of its study; ``signal``: the signal that stopped it, if any.
 
     ``failures``: why trials of this call failed.  ``hold``: who paused or canceled the study.  ``error_name``: what
-    its errors are called.  ``confirmed``: the best trial by all trainings, if the best were
-    trained again; ``trained_again``: trainings that were done meanwhile.
+    its errors are called.  ``confirmed``: the best trial by all trainings, if the best were trained again;
+    ``trained_again``: trainings that were done meanwhile.  ``left``: trials of ``--trials`` that were not run.
     """
 
     study: str
@@ -105,6 +105,7 @@ class SearchResult:
     error_name: str = "error"
     confirmed: int | None = None
     trained_again: int = 0
+    left: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As ``tuner search --json`` prints it."""
@@ -154,7 +155,9 @@ class SearchResult:
             if self.trained_again:
                 of = f"{self.progress.confirmations_done} of {count(self.progress.confirmations, 'training')}"
                 first += f"; the best trials were trained again ({of})"
-            if self.timed_out and (total < self.progress.budget or self.progress.is_confirming):
+            if self.timed_out and self.left:
+                first += f"; stopped by --timeout, {count(self.left, 'trial')} of --trials left"
+            elif self.timed_out and (total < self.progress.budget or self.progress.is_confirming):
                 first += "; stopped by --timeout, the same command continues"
             lines = [first]
             if self.ended_early and total < self.progress.budget:
@@ -273,13 +276,13 @@ def _result(study: PreparedStudy, task: Task, stop: StopSignal, began: float, tr
     hold = read_hold(database, stored.study_id)
     if hold is not None and hold.kind is HoldKind.FAILING:
         raise SearchError(f"{hold}. Fix the cause, then: {command_text('resume', *study.words)}")
-    progress = read_progress(database, stored.study_id)
+    run, progress = read_counts(database, stored.study_id, call), read_progress(database, stored.study_id)
     return SearchResult(
         study=stored.name,
         words=study.words,
         storage=mask(database.url),
         seconds=time.monotonic() - began,
-        run=read_counts(database, stored.study_id, call),
+        run=run,
         progress=progress,
         signal=stop.number,
         timed_out=task.deadline is not None and time.monotonic() >= task.deadline,
@@ -289,6 +292,7 @@ def _result(study: PreparedStudy, task: Task, stop: StopSignal, began: float, tr
         error_name=stored.error_name,
         confirmed=_confirmed(database, stored.name) if task.confirm else None,
         trained_again=progress.confirmations_done - trained_before,
+        left=max((task.budget.extra or 0) - run.finished, 0),
     )
 
 

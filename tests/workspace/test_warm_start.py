@@ -76,8 +76,12 @@ beta2 = { uniform = [0.9, 0.99] }
         ]
     ):
         edit({old: new})
-        begun = opened(name=f"next-{number}", from_study="small").stored.facts.begun
-        assert begun == Begun("small", sum(fitting.items() <= params.items() for params in trials))
+        study, n = (
+            opened(name=f"next-{number}", from_study="small"),
+            sum(fitting.items() <= of.items() for of in trials),
+        )
+        assert study.stored.facts.begun == Begun("small", n)
+        assert any(f"{len(trials) - n} complete trial" in notice for notice in study.notices) == (n < len(trials))
 
 
 def test_a_layer_whose_keep_prob_is_no_longer_its_own_is_not_offered(edit: Edit) -> None:

@@ -19,12 +19,10 @@ from tuner.metrics import ERROR, METRICS, Metric
 from tuner.outcomes import Finding
 from tuner.paths import defined_studies
 from tuner.storage import (
-    Begun,
     Database,
     NewStudy,
     StoredStudy,
     StudyFacts,
-    WarmStartTrial,
     ensure_study,
     find_study,
     is_imported,
@@ -41,7 +39,7 @@ from tuner.trainers import Trainer, trainer_of
 from tuner.trial import draw_dev_folds
 from tuner.units import Unit
 from tuner.workspace.locating import Located, StudyPlace
-from tuner.workspace.warm_start import n_repeated, offers_from
+from tuner.workspace.warm_start import WarmStart, n_repeated, warm_start
 
 VERSIONS = ("tuner-search", "numpy", "optuna", "sqlalchemy", "pandas")
 
@@ -50,9 +48,9 @@ VERSIONS = ("tuner-search", "numpy", "optuna", "sqlalchemy", "pandas")
 class PreparedStudy:
     """A study ready to be searched: in the database, its data in memory, its trainer permitted.
 
-    ``ignored_from``: the ``--from`` study, if this one existed before and so did not begin with its trials.
-    ``file``: the definition's file, if it has one.  ``track``: the trackers that the caller's definition names.
-    ``hooks``: who is told of which event, of `tuner.study.notify`.
+    ``start``: what a new one begins with, of another study.  ``ignored_from``: the ``--from`` study, if this one
+    existed before and so did not begin with its trials.  ``file``: the definition's file, if it has one.  ``track``:
+    the trackers that the caller's definition names.  ``hooks``: who is told of which event, of `tuner.study.notify`.
     """
 
     database: Database
@@ -61,6 +59,7 @@ class PreparedStudy:
     dataset: Dataset
     dev_folds: np.ndarray
     trainer: Trainer
+    start: WarmStart | None = None
     ignored_from: str | None = None
     is_new: bool = False
     file: Path | None = None
@@ -79,10 +78,16 @@ class PreparedStudy:
 
     @property
     def notices(self) -> list[str]:
-        """Which error every error is, if not the plain one; notes on the data, then warnings of the data checks."""
+        """Which error every error is, if not the plain one; which trials are not used; then notes on the data."""
         facts, metric = self.stored.facts, self.stored.counted_by
         errors = [] if metric == ERROR else [f"every error is the {metric.label}: {metric.meaning}"]
-        return [*errors, *facts.notices, *(finding.text for finding in facts.findings if finding.severity != "note")]
+        unused = [self.start.note] if self.start is not None and self.start.note is not None else []
+        return [
+            *errors,
+            *unused,
+            *facts.notices,
+            *(finding.text for finding in facts.findings if finding.severity != "note"),
+        ]
 
     @property
     def headline(self) -> str:
@@ -119,13 +124,11 @@ def prepare(
     definition = source.definition
     definition.require_target(dataset.class_names)
     identity = definition.identity(dataset.fingerprint)
-    existing, begun, offers = _look_first(
-        located, definition, identity, from_study=from_study, allow_changed=allow_changed
-    )
+    existing, start = _look_first(located, definition, identity, from_study=from_study, allow_changed=allow_changed)
     findings = [] if existing is not None else check_data_quality(dataset)
     dataset = dataset.counting(_metric_of(definition, dataset) if existing is None else existing.counted_by)
     check_unit(dataset.unit)
-    new = _new_study(source, dataset, begun, offers, findings)
+    new = _new_study(source, dataset, start, findings)
     database = located.database(create=True)
     if existing is None:
         write_definition()
@@ -143,6 +146,7 @@ def prepare(
         dataset,
         new.dev_folds,
         trainer_of(definition),
+        start=start,
         ignored_from=ignored,
         is_new=is_new,
     )
@@ -151,12 +155,12 @@ def prepare(
 def _new_study(
     source: Source,
     dataset: Dataset,
-    begun: Begun | None,
-    offers: list[WarmStartTrial],
+    start: WarmStart | None,
     findings: Sequence[Finding],
 ) -> NewStudy:
     """The database's record of a new study."""
     definition = source.definition
+    offers = () if start is None else start.offers
     return NewStudy(
         name=definition.name,
         definition=source.text,
@@ -171,7 +175,7 @@ def _new_study(
         test_rows=dataset.test_rows,
         budget=definition.search.trials,
         encoding=dataset.encoding,
-        facts=replace(facts_of(dataset, source), findings=list(findings), begun=begun),
+        facts=replace(facts_of(dataset, source), findings=list(findings), begun=None if start is None else start.begun),
         offers=offers,
         n_repeated=n_repeated(offers, definition.search.trials),
         distributions=definition.searched_space.distributions,
@@ -185,24 +189,24 @@ def _look_first(
     *,
     from_study: str | None,
     allow_changed: bool,
-) -> tuple[StoredStudy | None, Begun | None, list[WarmStartTrial]]:
-    """Make all checks before anything is written; return the study, or the trials a new one begins with."""
+) -> tuple[StoredStudy | None, WarmStart | None]:
+    """Make all checks before anything is written; return the study, or what a new one begins with."""
     try:
         database = located.database()
     except NoDatabaseError:
         if from_study is not None:
             where = shown(located.url)
             raise UsageError(f"--from {from_study}: no such study; the database {where} does not exist yet") from None
-        return None, None, []
+        return None, None
     known = located.stored
     existing = known if known is not None and known.name == definition.name else find_study(database, definition.name)
     if existing is None:
-        return None, *(offers_from(database, from_study, definition, identity) if from_study else (None, []))
+        return None, warm_start(database, from_study, definition, identity) if from_study else None
     if not allow_changed:
         _refuse_changed(located, existing, identity)
     if from_study is not None and from_study != _begun_with(existing):
         _require_there(database, from_study)  # an unknown name is an error, although it has no effect
-    return existing, None, []
+    return existing, None
 
 
 def _require_there(database: Database, name: str) -> None:

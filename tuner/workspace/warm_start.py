@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tuner.errors import UsageError
@@ -26,10 +27,27 @@ SAME_MEANING = ("data.", "search.metric", "network.trainer")
 """Settings that must be equal for values of two studies to be comparable."""
 
 
-def offers_from(
-    database: Database, old_name: str, definition: StudyDefinition, identity: dict[str, Any]
-) -> tuple[Begun, list[WarmStartTrial]]:
-    """Where a new study's trials come from: the complete trials of another study that this one could have, best first.
+@dataclass(frozen=True)
+class WarmStart:
+    """The trials that a new study begins with, the best first; ``unfit``: those of the other study it cannot have."""
+
+    begun: Begun
+    offers: Sequence[WarmStartTrial]
+    unfit: int = 0
+
+    @property
+    def note(self) -> str | None:
+        """What the user should know of the trials that are not used."""
+        if not self.unfit:
+            return None
+        return (
+            f"{count(self.unfit, 'complete trial')} of {self.begun.study} "
+            f"{'is' if self.unfit == 1 else 'are'} not used: with hyperparameters that this study cannot have"
+        )
+
+
+def warm_start(database: Database, old_name: str, definition: StudyDefinition, identity: dict[str, Any]) -> WarmStart:
+    """Return the complete trials of another study that a new one could have.
 
     Each hyperparameter is in its range, has its fixed value or, where the new study does not set it, its default.
     Their values are kept if both studies use the same metric on the same dev examples.  Raises UsageError if there is
@@ -40,20 +58,22 @@ def offers_from(
     old = find_study(database, old_name)
     if old is None:
         imported = _offers_of_optuna(database, old_name, definition)
-        return Begun(old_name, len(imported), is_imported=True), imported
+        return WarmStart(Begun(old_name, len(imported), is_imported=True), imported)
     old_definition = parse_definition(old.definition, f"study {old_name!r} in {database.name}")
     is_comparable = same_meaning(old.identity, identity)
-    space = definition.searched_space
+    space, unfit = definition.searched_space, 0
     offers: list[WarmStartTrial] = []
     for number, values, value in read_points(database, old.study_id):
         require_hyperparameters(database, old_name, number, old_definition.misfit(values))
         point = old_definition.defaults | values
-        if space.searched and space.holds(point) and _has_defaults(definition, old_definition, values):
+        if not space.holds(point) or not _has_defaults(definition, old_definition, values):
+            unfit += 1
+        elif space.searched:
             offer = WarmStartTrial(space.sampled(point), value if is_comparable else None)
             if all(offer.sampled != other.sampled for other in offers[:MOST_REPEATED]):
                 offers.append(offer)
     offers = offers[:MOST_OFFERS]
-    return Begun(old_name, len(offers)), offers
+    return WarmStart(Begun(old_name, len(offers)), offers, unfit)
 
 
 def _has_defaults(definition: StudyDefinition, old_definition: StudyDefinition, values: Mapping[str, Any]) -> bool:
@@ -92,7 +112,7 @@ def _offers_of_optuna(database: Database, old_name: str, definition: StudyDefini
     return offers[:MOST_OFFERS]
 
 
-def n_repeated(offers: list[WarmStartTrial], budget: int) -> int:
+def n_repeated(offers: Sequence[WarmStartTrial], budget: int) -> int:
     """How many offers are run again, so that the new study's best is one of its own trials."""
     return min(len(offers), MOST_REPEATED, max(1, budget // 4))
 

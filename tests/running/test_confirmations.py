@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import statistics
@@ -15,8 +16,9 @@ import pytest
 
 from tests.running.conftest import Edit, command, forked, opened, rows, search, statuses, wait_for
 from tuner.errors import ArgumentError
-from tuner.running import SearchProgress, SearchRequest, run_search
+from tuner.running import SearchProgress, SearchRequest, confirmation_job, run_search
 from tuner.running.confirmation_job import ConfirmationJob
+from tuner.running.events import Event
 from tuner.running.service import run_service
 from tuner.trainers import Interrupted, OwnNetwork, TrialRequest
 from tuner.workspace import StudyRequest, read_record
@@ -171,13 +173,23 @@ def test_a_training_that_lasts_too_long_ends(edit: Edit, monkeypatch: pytest.Mon
     }
 
 
-def test_a_scheduled_study_is_confirmed_by_its_workers(edit: Edit) -> None:
-    """``confirm`` in the study file: ``tuner submit`` and ``tuner worker`` are enough; ``tuner cancel`` gives it up."""
+def test_a_scheduled_study_is_confirmed_by_its_workers(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``confirm`` in the study file: ``tuner submit`` and ``tuner worker`` are enough; ``tuner cancel`` gives it up.
+
+    The worker's log names each training, and makes the other split once.
+    """
     file = edit({"trials = 4": "trials = 2\nconfirm = 2"})
     submit(StudyRequest("small"), None)
-    serve()
+    events: list[Event] = []
+    split, splits = confirmation_job.with_another_split, []
+    monkeypatch.setattr(confirmation_job, "with_another_split", lambda *of: splits.append(of) or split(*of))
+    run_service(None, forever=False, on_event=events.append)
     trainings = rows(file, TRAININGS)
-    assert trainings
+    assert len(trainings) == 4
+    told = [event.text for event in events if event.kind == "trained_again"]
+    assert len(told) == len(trainings)
+    assert re.match(r"small: trial \d trained again, value \d+\.\d%, \d", told[0])
+    assert len(splits) == 1
     assert all(row[4] for row in trainings)
     change(file, "UPDATE tuner_confirmations SET finished = NULL WHERE confirmation_id = ?", 1)
     assert command("cancel", "small")[0] == 0

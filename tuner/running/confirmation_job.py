@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -48,16 +48,36 @@ def trials_to_confirm(record: StudyRecord, k: int) -> list[int]:
     return [best[place].number for place in tied_with_best(weighted, 0, record.dev_groups)]
 
 
+@dataclass(frozen=True, slots=True)
+class EndedTraining:
+    """The ``repeat``-th training again of a trial; ``reason``: why there is no value."""
+
+    number: int
+    repeat: int
+    value: float | None
+    seconds: float
+    reason: str | None
+
+
 class ConfirmationJob:
     """The trainings of one study, as one worker sees them; ``is_done``: none is left, as far as it knows.
 
-    ``longest``: seconds of a training.
+    ``longest``: seconds of a training.  ``on_ended`` is called with each that ended here.
     """
 
-    def __init__(self, database: Database, task: Task, settings: TrialSettings, owner: Owner, longest: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        task: Task,
+        settings: TrialSettings,
+        owner: Owner,
+        longest: float,
+        on_ended: Callable[[EndedTraining], object] | None = None,
+    ) -> None:
+        self._on_ended = on_ended
         self._database, self._task, self._owner, self._longest = database, task, owner, longest
         self._settings = replace(settings, rungs=())
-        self._split = lru_cache(maxsize=1)(self._make_split)
+        self._split = lru_cache(maxsize=2)(self._make_split)  # a trial's trainings, in both splits, follow each other
         self.is_planned = not task.confirm
         self.is_done = False
 
@@ -102,7 +122,9 @@ class ConfirmationJob:
                     requeue_confirmation(self._database, claim)
                     return heartbeat.lost
                 reason = f"{FailureCause.WALL_LIMIT}: longer than {self._longest:g} s"
-            finish_confirmation(self._database, claim, value, time.monotonic() - began, reason)
+            seconds = time.monotonic() - began
+            if finish_confirmation(self._database, claim, value, seconds, reason) and self._on_ended is not None:
+                self._on_ended(EndedTraining(claim.number, claim.repeat, value, seconds, reason))
         return True
 
     def _train(self, claim: ConfirmationClaim, should_stop: Callable[[], bool]) -> tuple[float | None, str | None]:

@@ -27,7 +27,7 @@ from tuner.data import FileReader, load_dataset
 from tuner.errors import DataError, InputError, SearchError, StorageError, TunerError, UnavailableError, UsageError
 from tuner.formatting import error_line, one_line, shorten, some_of
 from tuner.outcomes import FailureCause
-from tuner.running.events import Event, OnEvent, trial_event
+from tuner.running.events import Event, OnEvent, training_event, trial_event
 from tuner.running.notices import Notice, Notices
 from tuner.running.outbox import CLOSE_SECONDS, STOPPED_SECONDS, close
 from tuner.running.processes import ALIVE, WorkerProcesses, sending_errors
@@ -478,7 +478,8 @@ class Service:
             gives_way=lambda: self._gives_way(stored.study_id),
             failures=self._failures.setdefault(stored.study_id, []),
             notices=self.notices,
-            on_ended=lambda trial: self.on_event(trial_event(stored.name, trial, definition.search.metric)),
+            on_ended=lambda trial: self.on_event(trial_event(stored, trial, definition.search.metric)),
+            on_trained_again=lambda of: self.on_event(training_event(stored, of, definition.search.metric)),
         )
 
     def _forget_idle(self) -> None:

@@ -17,7 +17,7 @@ from tuner.errors import SearchError, StorageError
 from tuner.formatting import error_line
 from tuner.nn.threads import shared_by
 from tuner.outcomes import FailureCause, TrialState
-from tuner.running.confirmation_job import ConfirmationJob
+from tuner.running.confirmation_job import ConfirmationJob, EndedTraining
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
 from tuner.running.log_keeper import LogKeeper
@@ -104,7 +104,8 @@ class Worker:
     ``on_trial()`` is called after each, ``on_epoch`` after each epoch of one; once ``stop()`` is true the work ends,
     and the running trial is re-queued.  ``most_seconds``: a trial that takes longer fails.  ``gives_way()`` is asked
     after each turn of a long trial: if true, the trial is re-queued and continues later.  ``notices``: instead of its
-    own, closed by the caller.  ``on_ended`` is called with each trial that ended or was re-queued.
+    own, closed by the caller.  ``on_ended`` is called with each trial that ended or was re-queued, and
+    ``on_trained_again`` with each training of one of the best trials again.
     """
 
     database: Database
@@ -117,6 +118,7 @@ class Worker:
     failures: list[str] = field(default_factory=list)
     notices: Notices | None = None
     on_ended: Callable[[EndedTrial], object] | None = None
+    on_trained_again: Callable[[EndedTraining], object] | None = None
 
     def __post_init__(self) -> None:
         definition = self.task.definition
@@ -132,7 +134,12 @@ class Worker:
         timeout = definition.search.trial_timeout or math.inf
         self._longest = min(timeout, self.most_seconds)  # seconds of a trial
         self.confirmations = ConfirmationJob(
-            self.database, task, trial_settings(definition, task.facts), self._owner, self._longest
+            self.database,
+            task,
+            trial_settings(definition, task.facts),
+            self._owner,
+            self._longest,
+            self.on_trained_again,
         )
         self._limit = "trial_timeout" if timeout <= self.most_seconds else "--max-trial-time"
         self._spent: dict[int, float] = {}  # seconds of the earlier turns of trials that gave way

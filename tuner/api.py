@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from numpy.typing import ArrayLike
 
-from tuner.analysis import SIZES, USUAL_SIZE, Baseline, ColumnUse, LearningPoint, learning_points
+from tuner.analysis import SIZES, Baseline, ColumnUse, LearningPoint, learning_points
 from tuner.arguments import flag, integer, one_of, optional_text, path, text, texts, unexpected
 from tuner.data import Dataset
 from tuner.errors import ArgumentError, UsageError
@@ -187,8 +187,9 @@ class Study:
         as in the trial, and its models are kept as they save themselves; `allow_trainers`: such trainers that may
         run although only the database names them.  Raises a TunerError if the trial cannot be trained again.
 
-        `ensemble_of`: the average of so many of the best trials ("auto": 10), each with all its networks, instead of
-        one trial.  Twice as many are trained, to allow for their choice in the dev error.
+        `ensemble_of`: the average of so many of the best trials, each with all its networks, instead of one trial;
+        "auto": of 2 to 10.  They are chosen one after the other among twice as many, each the one that makes the
+        average best, by the dev predictions that the study keeps; the dev error allows for this choice.
 
         `threshold_for`: of two classes, the probability from which the rarer one is predicted is chosen on the dev
         rows: for the best "f1", "balanced_error" or "cost", or for at least "precision>=0.9" or "recall>=0.8".
@@ -238,7 +239,7 @@ class Study:
         if wanted is not None:
             wanted.refuse_study(record, dataset)
         model = fit_ensemble(
-            record, dataset, trial_settings(definition, record.facts), USUAL_SIZE if size == "auto" else size
+            record, dataset, trial_settings(definition, record.facts), None if size == "auto" else size
         )
         if wanted is not None:
             decide(model, wanted, record, dataset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuner.analysis import average_gain, rechosen_average_error
+from tuner.analysis import Candidates, average_gain, rechosen_average_error
 
 
 def test_the_choice_of_the_trials_is_allowed_for() -> None:
@@ -18,7 +18,7 @@ def test_the_choice_of_the_trials_is_allowed_for() -> None:
         probabilities = np.stack([np.where(y, 1 - right, right), np.where(y, right, 1 - right)], axis=2)
         best = np.argsort((probabilities.argmax(axis=2) != y).mean(axis=1))[:5]
         measured.append((probabilities[best].mean(axis=0).argmax(axis=1) != y).mean())
-        corrected.append(rechosen_average_error(probabilities, y, folds, 5, rng=rng))
+        corrected.append(rechosen_average_error(Candidates(probabilities, y, folds), 5, rng=rng))
     assert np.mean(measured) < 0.46
     assert np.mean(corrected) == pytest.approx(0.5, abs=0.015)
 
@@ -28,12 +28,12 @@ def test_trials_that_agree_have_the_error_of_each() -> None:
     y, folds = np.zeros(200, dtype=np.int64), np.arange(200) % 20
     wrong = np.arange(200) % 5 == 0
     one = np.stack([~wrong, wrong], axis=1).astype(np.float32)
-    found = rechosen_average_error(np.stack([one] * 4), y, folds, 2, rng=np.random.default_rng(0))
+    found = rechosen_average_error(Candidates(np.stack([one] * 4), y, folds), rng=np.random.default_rng(0))
     assert found == pytest.approx(0.2, abs=0.02)
 
 
 def test_the_choice_of_trials_for_numbers_is_allowed_for_too() -> None:
-    """Twenty trials with noise of variance 1: the average of five has the squared error 1/5 on rows that chose none."""
+    """Twenty trials with noise of variance 1: the average of five has the squared error 1/5."""
     rng = np.random.default_rng(3)
     y, folds = rng.normal(size=400), np.arange(400) % 20
 
@@ -41,7 +41,7 @@ def test_the_choice_of_trials_for_numbers_is_allowed_for_too() -> None:
         return np.square(predicted - true)
 
     found = [
-        rechosen_average_error(y + rng.normal(size=(20, 400)), y, folds, 5, losses_of=squares, rng=rng)
+        rechosen_average_error(Candidates(y + rng.normal(size=(20, 400)), y, folds, losses_of=squares), 5, rng=rng)
         for _ in range(20)
     ]
     assert np.mean(found) == pytest.approx(0.2, abs=0.01)
@@ -52,22 +52,55 @@ def test_the_gain_of_an_average_is_that_beside_the_best_trial() -> None:
     y, folds = np.zeros(600, dtype=np.int64), np.arange(600) % 20
     wrong = np.stack([(np.arange(600) // 20) % 10 == k for k in range(3)])  # spread over all folds alike
     predictions = np.stack([~wrong, wrong], axis=2).astype(np.float32)
-    found = average_gain(predictions, y, folds, 3, rng=np.random.default_rng(0))
-    assert (found.size, found.best, found.average) == (3, pytest.approx(0.1, abs=0.01), 0.0)
+    found = average_gain(Candidates(predictions, y, folds), rng=np.random.default_rng(0))
+    assert (found.best, found.average) == (pytest.approx(0.1, abs=0.01), 0.0)
     assert found.standard_error == pytest.approx(np.sqrt(0.1 * 0.9 / 600), rel=0.05)
-    together = average_gain(predictions, y, folds, 3, groups=np.arange(600) // 100, rng=np.random.default_rng(0))
+    groups = np.arange(600) // 100
+    together = average_gain(Candidates(predictions, y, folds), groups=groups, rng=np.random.default_rng(0))
     assert together.best == found.best
     assert together.standard_error > 1.5 * found.standard_error  # 20 wrong rows together
 
 
 def test_the_interval_of_a_gain_covers_nothing_where_trials_guess() -> None:
-    """Twenty trials that guess: the average of five is as bad on rows that chose none."""
-    rng = np.random.default_rng(4)
+    """Twenty trials that guess: the average of some is as bad on rows that chose none."""
+    rng = np.random.default_rng(9)
     y, folds = rng.integers(2, size=400), np.arange(400) % 20
     covered = 0
     for _ in range(20):
         right = rng.random((20, 400))
         predictions = np.stack([np.where(y, 1 - right, right), np.where(y, right, 1 - right)], axis=2)
-        found = average_gain(predictions, y, folds, 5, rng=rng)
+        found = average_gain(Candidates(predictions, y, folds), rng=rng)
         covered += abs(found.best - found.average) < 2 * found.standard_error
     assert covered >= 18
+
+
+def test_trials_that_complete_each_other_are_chosen() -> None:
+    """By hand: the second best trial errs like the best, the third on other rows, and the fourth guesses."""
+    y = np.zeros(8, dtype=np.int64)
+    own = [[0.2, 0.2, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9], [0.1, 0.2, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9]]
+    own += [[0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1, 0.1], [0.4] * 8]
+    predictions = np.stack([np.array(own), 1 - np.array(own)], axis=2)
+    candidates = Candidates(predictions, y, np.arange(8))
+    assert candidates.choose() == [0, 2]
+    assert candidates.choose(3) == [0, 2, 1]
+    only_last = np.arange(8) >= 6
+    assert candidates.choose(rows=only_last) == [0, 1]  # two at least
+    numbers = Candidates(np.array([[1.0, 1.0], [2.0, 1.0], [-1.0, -1.0]]), np.zeros(2), np.arange(2))
+    assert numbers.choose() == [0, 2]
+
+
+@pytest.mark.parametrize("heavy", [0, 1])
+def test_rows_that_count_for_more_choose_more(heavy: int) -> None:
+    """Of two pairs of trials the one is surer of the first row, the other of the second."""
+    own = np.array([[0.9, 0.3], [0.9, 0.3], [0.3, 0.9], [0.3, 0.9]])
+    weights = np.where(np.arange(2) == heavy, 1.9, 0.1)
+    candidates = Candidates(np.stack([own, 1 - own], axis=2), np.zeros(2, np.int64), np.arange(2), weights)
+    assert candidates.choose(2) == [2 * heavy, 2 * heavy + 1]
+
+
+def test_no_more_trials_are_chosen_than_lower_the_loss() -> None:
+    """Of forty trials with noise of their own the average of ten is taken, of equal ones that of two."""
+    rng = np.random.default_rng(0)
+    y, folds = rng.normal(size=300), np.arange(300) % 20
+    assert len(Candidates(y + rng.normal(size=(40, 300)), y, folds).choose()) == 10
+    assert Candidates(np.tile(y + 1, (5, 1)), y, folds).choose() == [0, 1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,18 @@ def test_the_probabilities_of_the_best_trials_are_averaged(place: Path, study: s
     assert errors["dev"].value == measured.error.value
     assert errors["dev"].value <= errors["dev_corrected"].value <= 1
     assert "allowing for the choice of its trials" in errors["dev_corrected"].of
+
+
+def test_without_kept_predictions_the_same_trials_are_chosen(place: Path) -> None:
+    """All candidates are trained again then, as of a study of an earlier version; otherwise only the chosen ones."""
+    study = tuner.load_study("folded")
+    model = study.train(ensemble_of="auto")
+    with contextlib.closing(sqlite3.connect("studies/tuner.db")) as database, database:
+        database.execute("DELETE FROM tuner_predictions")
+    again = study.train(ensemble_of="auto")
+    assert again.metadata.members == model.metadata.members
+    assert again.metadata.errors["dev"] == model.metadata.errors["dev"]
+    assert again.metadata.errors["dev_corrected"].value == pytest.approx(model.metadata.errors["dev_corrected"].value)
 
 
 def test_networks_of_other_shapes_answer_together(place: Path) -> None:

@@ -26,7 +26,7 @@ def predicting(record: StudyRecord, predictions: list[DevPredictions | None]) ->
     ("options", "ending"), [({}, "chose neither."), ({"folds": 4, "n_train": 800}, "has much of this gain already.")]
 )
 def test_the_gain_is_reported_with_its_interval(options: dict[str, int], ending: str) -> None:
-    """Each of ten trials is wrong on another twentieth of the rows: their average never is, and gains all of 5 pp."""
+    """Each of ten trials is wrong on another twentieth of the rows: their average never is, and gains 5 pp."""
     record = make_study(**options)  # type: ignore[arg-type]
     n = len(record.dev_y)
     record = replace(record, dev_fold=np.arange(n) % 20)
@@ -34,13 +34,13 @@ def test_the_gain_is_reported_with_its_interval(options: dict[str, int], ending:
     classes = [np.where(each, (record.dev_y + 1) % 3, record.dev_y) for each in wrong]
     report = build_report(predicting(record, [DevPredictions(each, np.eye(3)[each]) for each in classes]))
     found = report.summary["ensemble_of_trials"]
-    assert (found["trials"], found["average"]) == (10, 0.0)
+    assert (found["trials"], len(found["numbers"]), found["average"]) == (10, 10, 0.0)
     assert found["best"] == found["gain"]["value"] == pytest.approx(0.05)
     half = 1.96 * np.sqrt(0.05 * 0.95 / n * (1.25 if "folds" in options else 1))
     assert found["gain"]["value"] - found["gain"]["low"] == pytest.approx(half, rel=0.01)
     assert found["gain"]["high"] == found["best"]  # no error is below 0
     (note,) = (note for note in report.notes if "--ensemble-of auto" in note)
-    assert "average of the 10 best trials" in note
+    assert "average of 10 of the best trials" in note
     assert note.endswith(ending)
 
 

@@ -78,7 +78,7 @@ from tuner.analysis.effects import (
     diverged_shares,
     hyperparameter_effects,
 )
-from tuner.analysis.ensembling import USUAL_SIZE, AverageGain, average_gain, rechosen_average_error
+from tuner.analysis.ensembling import AT_MOST, AverageGain, Candidates, average_gain, rechosen_average_error
 from tuner.analysis.expected_best import ExpectedBest, expected_best
 from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparameter_states
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
@@ -125,18 +125,19 @@ from tuner.analysis.uncertainty import (
 
 __all__ = [
     "ACTIONS",
+    "AT_MOST",
     "FOLD_ROWS",
     "IF_UNCHANGED",
     "LEAST",
     "METHODS",
     "SIZES",
-    "USUAL_SIZE",
     "Z95",
     "Action",
     "AverageGain",
     "Baseline",
     "BestTrialState",
     "Calibration",
+    "Candidates",
     "ClassError",
     "ClassScores",
     "ClassWeightedError",

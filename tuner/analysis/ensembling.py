@@ -1,19 +1,23 @@
-"""The error of the average of the best trials when their choice is allowed for, beside that of the best trial."""
+"""Which of the best trials are averaged, and the error of the average when their choice is allowed for."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-USUAL_SIZE = 10
-"""Trials of an ensemble: in benchmarks/README.md, more lower the error no further."""
+AT_MOST = 10
+"""Trials of an ensemble, unless their number is given."""
 HELD_OUT = 0.25  # of the dev folds, as where one trial is chosen
 SPLITS, SPLITS_OF_GAIN = 200, 40
+CELLS = 400_000_000
+"""Rows times trials that all splits of an estimate may compare: seconds."""
+LEAST_PROBABILITY = 1e-6
 
 LossesOf = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], NDArray[Any]]
 
@@ -22,63 +26,114 @@ def _wrong(probabilities: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] |
     return np.asarray(probabilities.argmax(axis=1) != y)
 
 
-def rechosen_average_error(
-    predictions: NDArray[np.floating[Any]],
-    y: NDArray[Any],
-    folds: NDArray[np.integer[Any]],
-    size: int,
-    *,
-    weights: NDArray[np.floating[Any]] | None = None,
-    losses_of: LossesOf = _wrong,
-    rng: np.random.Generator,
-) -> float:
-    """Return the error, on dev folds that did not choose, of the average of the ``size`` trials best on the others.
+@dataclass(frozen=True)
+class Candidates:
+    """What trials, the best ones first, predict of dev rows that their networks were not trained on.
 
-    ``predictions``: (trials, n, n_classes) probabilities, or (trials, n) standardized numbers, for dev rows that a
-    trial's network was not trained on, at least twice as many trials as ``size``, the best ones.  ``y``, ``folds``:
-    (n,) class indices or numbers, and the dev fold of each row; ``weights``: (n,) what each row counts for.  Wrong
-    rows, or ``losses_of(predictions, y, weights)`` (n,), over scored rows, both summed over 200 random splits of the
-    folds.
+    ``predictions``: (trials, n, n_classes) probabilities, or of numbers (trials, n) or (trials, n, n_targets).  ``y``,
+    ``folds``: (n,) class indices or numbers, and the dev fold of each row; ``weights``: (n,) what each row counts for.
+    ``losses_of(predictions, y, weights)`` has the rows' losses (n,) by which trials are compared.
+    """
+
+    predictions: NDArray[np.floating[Any]]
+    y: NDArray[Any]
+    folds: NDArray[np.integer[Any]]
+    weights: NDArray[np.floating[Any]] | None = None
+    losses_of: LossesOf = _wrong
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """What each row counts for, (n,)."""
+        return np.ones(len(self.y)) if self.weights is None else np.asarray(self.weights, dtype=np.float64)
+
+    def choose(self, size: int | None = None, rows: NDArray[np.bool_] | None = None) -> list[int]:
+        """Return the places of the trials whose average is best, chosen one after the other.  (Caruana et al. 2004)
+
+        Each is the one that lowers the average's log loss on the rows most, or of numbers its squared error: the error
+        itself is the same for many averages of few rows.  ``size``: how many, if there are; None: at least 2 and at
+        most 10, as many as lower the loss.  No trial is taken twice: in benchmarks/README.md that gains nothing.
+        """
+        rows = np.ones(len(self.y), dtype=bool) if rows is None else rows
+        known, counts = self._of_truth[:, rows], self.counts[rows]
+        total, chosen, losses = np.zeros_like(known[0]), list[int](), list[float]()
+        for _ in range(min(size or AT_MOST, len(known))):
+            left = [place for place in range(len(known)) if place not in chosen]
+            each = self._misfits((total + known[left]) / (len(chosen) + 1), rows) @ counts
+            best = int(np.argmin(each))
+            chosen.append(left[best])
+            losses.append(each[best])
+            total += known[left[best]]
+        return chosen if size else chosen[: max(2, int(np.argmin(losses)) + 1)]
+
+    @cached_property
+    def _of_truth(self) -> NDArray[np.float64]:
+        """What the trials predict of the rows' own classes, (trials, n), or of numbers all of it."""
+        of = self.predictions
+        own = of if self._of_numbers else np.take_along_axis(of, self.y[None, :, None], axis=2)[:, :, 0]
+        return np.asarray(own, dtype=np.float64)
+
+    def _misfits(self, means: NDArray[np.float64], rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """The log losses, or squared errors, of several averages (k, n) of what is predicted of the truth, (k, n)."""
+        if self._of_numbers:
+            return np.asarray(np.square(means - self.y[rows]).reshape(*means.shape[:2], -1).sum(axis=2))
+        return np.asarray(-np.log(np.maximum(means, LEAST_PROBABILITY)))
+
+    @property
+    def _of_numbers(self) -> bool:
+        return bool(self.y.dtype.kind == "f")
+
+    def losses(self, places: list[int], rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the losses of the average of some trials on some rows, times what each row counts for."""
+        mean = self.predictions[places][:, rows].mean(axis=0)
+        weights = None if self.weights is None else self.weights[rows]
+        return np.asarray(self.losses_of(mean, self.y[rows], weights) * self.counts[rows])
+
+    def splits(self, most: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+        """Yield for random splits of the folds which rows are scored, (n,): a quarter of the folds."""
+        filled = np.unique(self.folds)
+        held = max(1, round(HELD_OUT * len(filled)))
+        for _ in range(min(most, max(SPLITS_OF_GAIN // 2, CELLS // (self.predictions.size * AT_MOST)))):
+            yield np.isin(self.folds, rng.permutation(filled)[:held])
+
+
+def rechosen_average_error(candidates: Candidates, size: int | None = None, *, rng: np.random.Generator) -> float:
+    """Return the error, on dev folds that did not choose, of the average that is chosen on the others.
+
+    Losses over what the scored rows count for, both summed over up to 200 random splits of the folds.
     """
     lost = of = 0.0
-    counts = np.ones(len(y)) if weights is None else weights
-    for scored, (losses,) in _rechosen(predictions, y, folds, (size,), SPLITS, weights, losses_of, rng):
-        lost += float(losses.sum())
-        of += float(counts[scored].sum())
+    for scored in candidates.splits(SPLITS, rng):
+        lost += float(candidates.losses(candidates.choose(size, ~scored), scored).sum())
+        of += float(candidates.counts[scored].sum())
     return lost / of
 
 
 @dataclass(frozen=True, slots=True)
 class AverageGain:
-    """Mean losses, on rows that did not choose, of the ``best`` trial and of the ``average`` of ``size`` trials.
+    """Mean losses, on rows that did not choose, of the ``best`` trial and of the ``average`` of some.
 
     ``standard_error``: of their difference.
     """
 
-    size: int
     best: float
     average: float
     standard_error: float
 
 
 def average_gain(
-    predictions: NDArray[np.floating[Any]],
-    y: NDArray[Any],
-    folds: NDArray[np.integer[Any]],
-    size: int,
-    *,
-    weights: NDArray[np.floating[Any]] | None = None,
-    groups: NDArray[np.integer[Any]] | None = None,
-    losses_of: LossesOf = _wrong,
-    rng: np.random.Generator,
+    candidates: Candidates, *, groups: NDArray[np.integer[Any]] | None = None, rng: np.random.Generator
 ) -> AverageGain:
-    """Return what the average of the ``size`` best trials has less loss than the best one, both chosen on other rows.
+    """Return how much less loss an average of trials has than the best trial, both chosen on other rows.
 
-    Arguments as of :func:`rechosen_average_error`; ``groups``: (n,) of rows that stay together.  Both are scored on the
-    same rows: the standard error is that of the rows' differences in one split, had it scored all of them.
+    ``groups``: (n,) of rows that stay together.  Both are scored on the same rows: the standard error is that of the
+    rows' differences in one split, had it scored all of them.
     """
     sums, scored_rows, squares = np.zeros(2), 0, 0.0
-    for scored, both in _rechosen(predictions, y, folds, (1, size), SPLITS_OF_GAIN, weights, losses_of, rng):
+    everywhere = np.ones(len(candidates.y), dtype=bool)
+    each = np.stack([candidates.losses([place], everywhere) for place in range(len(candidates.predictions))])
+    for scored in candidates.splits(SPLITS_OF_GAIN, rng):
+        best = int(np.argmin(each[:, ~scored].sum(axis=1)))
+        both = [each[best, scored], candidates.losses(candidates.choose(rows=~scored), scored)]
         differences = both[0] - both[1]
         differences -= differences.mean()
         if groups is not None:
@@ -86,31 +141,5 @@ def average_gain(
         squares += float(np.square(differences).sum())
         sums += [losses.sum() for losses in both]
         scored_rows += int(scored.sum())
-    best, average = sums / scored_rows
-    return AverageGain(size, float(best), float(average), math.sqrt(squares / scored_rows / len(y)))
-
-
-def _rechosen(
-    predictions: NDArray[np.floating[Any]],
-    y: NDArray[Any],
-    folds: NDArray[np.integer[Any]],
-    sizes: Sequence[int],
-    splits: int,
-    weights: NDArray[np.floating[Any]] | None,
-    losses_of: LossesOf,
-    rng: np.random.Generator,
-) -> Iterator[tuple[NDArray[np.bool_], list[NDArray[Any]]]]:
-    """Yield for random splits of the folds which rows are scored, (n,), and there, times the weights, the losses.
-
-    Those are of the average of the trials that are best on the other rows, for each of ``sizes``.
-    """
-    counts = np.ones(len(y)) if weights is None else weights
-    losses = np.stack([losses_of(one, y, weights) for one in predictions]) * counts
-    filled = np.unique(folds)
-    held = max(1, round(HELD_OUT * len(filled)))
-    for _ in range(splits):
-        scored = np.isin(folds, rng.permutation(filled)[:held])
-        ranked = np.argsort(losses[:, ~scored].sum(axis=1), kind="stable")
-        of_scored = None if weights is None else weights[scored]
-        means = [predictions[ranked[:size]][:, scored].mean(axis=0) for size in sizes]
-        yield scored, [losses_of(mean, y[scored], of_scored) * counts[scored] for mean in means]
+    best_loss, average = sums / scored_rows
+    return AverageGain(float(best_loss), float(average), math.sqrt(squares / scored_rows / len(candidates.y)))

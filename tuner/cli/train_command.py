@@ -62,7 +62,7 @@ def train(
         typer.Option(
             "--ensemble-of",
             metavar="N|auto",
-            help="The average of the N best trials instead of one trial (auto: 10). Trains 2 N of them.",
+            help="The average of N trials, chosen one after the other, instead of one trial (auto: 2 to 10).",
         ),
     ] = None,
     threshold_for: Annotated[

@@ -1,4 +1,4 @@
-"""``tuner train --ensemble-of``: train the best trials again, and average their probabilities, or numbers."""
+"""``tuner train --ensemble-of``: choose the trials whose average is best, train them again, and average them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tuner.analysis import (
+    AT_MOST,
     FOLD_ROWS,
-    USUAL_SIZE,
+    Candidates,
     NetworkRun,
     epoch_corrected_errors,
     first_stop,
@@ -48,10 +49,11 @@ class TrainedTrial:
     predictions: NDArray[np.float32]
 
 
-def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings, size: int = USUAL_SIZE) -> Model:
-    """Train the ensemble of the ``size`` best trials, or of all if they are fewer.  Raises UsageError below 2.
+def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings, size: int | None = None) -> Model:
+    """Train the ensemble of ``size`` of the best trials, or of all if they are fewer; None: as many as make it better.
 
-    Twice as many are trained: the others show what choosing the best did to the dev error.
+    They are chosen among twice as many, by the predictions of dev rows that the study keeps; where it keeps too few,
+    all of these trials are trained again.  Raises UsageError below 2.
     """
     usable = [trial for trial in record.judged if trial.networks and all(one.best_epoch for one in trial.networks)]
     best = sorted(usable, key=lambda trial: trial.rank)
@@ -60,10 +62,26 @@ def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
             f"study {record.name!r}: an ensemble needs at least 2 complete trials, got {len(best)}. Run: "
             f"{command_text('search', *record.words)}"
         )
-    fitting = MOST_BYTES // (4 * len(dataset.dev_rows) * dataset.n_classes)
+    most = 2 * (size or AT_MOST)
     with threadpool_limits(limits=1):
-        trained = [_train_again(record, dataset, settings, one) for one in best[: max(size, min(2 * size, fitting))]]
-        return _Ensemble(record, dataset, settings, trained, size).model()
+        kept = [(trial, of) for trial in best[:most] if (of := record.predicted(trial)) is not None]
+        again: dict[int, TrainedTrial] = {}
+        if len(kept) <= (size or 2):
+            fitting = MOST_BYTES // (4 * len(dataset.dev_rows) * dataset.n_classes)
+            trained = [
+                _train_again(record, dataset, settings, one) for one in best[: max(most // 2, min(most, fitting))]
+            ]
+            again = {one.trial.number: one for one in trained}
+            kept = [(one.trial, one.predictions) for one in trained]
+        candidates = Candidates(
+            np.stack([of for _, of in kept]), record.dev_y, record.dev_fold, record.dev_weights, record.losses_of
+        )
+        chosen = sorted(candidates.choose(size))
+        members = [
+            again.get(trial.number) or _train_again(record, dataset, settings, trial)
+            for trial in (kept[place][0] for place in chosen)
+        ]
+        return _Ensemble(record, dataset, settings, members, candidates, size).model()
 
 
 def _train_again(record: StudyRecord, dataset: Dataset, settings: TrialSettings, trial: TrialRecord) -> TrainedTrial:
@@ -80,19 +98,20 @@ def _train_again(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
 
 
 class _Ensemble:
-    """The first ``size`` of the trained trials, and the model that they make."""
+    """The chosen trials, trained again, and the model that they make; ``size``: how many were to be chosen."""
 
     def __init__(
         self,
         record: StudyRecord,
         dataset: Dataset,
         settings: TrialSettings,
-        trained: Sequence[TrainedTrial],
-        size: int,
+        members: Sequence[TrainedTrial],
+        candidates: Candidates,
+        size: int | None,
     ) -> None:
-        self.record, self.dataset, self.settings, self.trained = record, dataset, settings, trained
+        self.record, self.dataset, self.settings, self.members = record, dataset, settings, members
+        self.candidates, self.size = candidates, size
         self.definition = parse_definition(record.definition, f"study {record.name!r}")
-        self.members = trained[:size]
         each = [data_of_trial(dataset, member.trial.params) for member in self.members]
         self.datasets = each if len({id(one) for one in each}) > 1 else each[:1]
         self.folds = len(dataset.parts)
@@ -137,7 +156,7 @@ class _Ensemble:
         trains = [[dataset.parts[fold].train for dataset in self.datasets] for fold in range(self.folds)]
         unit, weights = self.dataset.unit, self.dataset.dev_weights
         mean = np.mean([member.predictions for member in self.members], axis=0)
-        losses = self._losses(mean, self.dataset.dev_y, weights) * (1.0 if weights is None else weights)
+        losses = self.record.losses_of(mean, self.dataset.dev_y, weights) * (1.0 if weights is None else weights)
         dev = dev_estimate(self.dataset, [losses])
         wrong = [
             wrong_rows(self._wrong(model, range(fold, len(model.networks), self.folds), of), of[0].error_weights)
@@ -151,7 +170,7 @@ class _Ensemble:
         if self.folds > 1:
             of += ", each row by the networks that were not trained on it"
         errors["dev"] = (dev, of)
-        if ERROR.is_shown_by(self.record.metric) and len(self.trained) > len(self.members):
+        if ERROR.is_shown_by(self.record.metric) and len(self.candidates.predictions) > len(self.members):
             allowing = f"{of}, allowing for the choice of its trials and their epochs"
             independent = (dev.n_effective or len(losses)) / FOLD_ROWS if self.folds > 1 else dev.n_effective
             corrected = replace(dev, value=max(self._corrected_error(), dev.value), n_effective=independent)
@@ -167,26 +186,12 @@ class _Ensemble:
         """The error of the average on rows that did not choose its trials, and what the choice of epochs adds."""
         unit = self.dataset.unit
         rng = np.random.default_rng(np.random.SeedSequence(self.definition.search.seed, spawn_key=(STREAM,)))
-        rechosen = rechosen_average_error(
-            np.stack([one.predictions for one in self.trained]),
-            self.dataset.dev_y,
-            self.record.dev_fold,
-            len(self.members),
-            weights=self.dataset.dev_weights,
-            losses_of=self._losses,
-            rng=rng,
-        )
+        rechosen = rechosen_average_error(self.candidates, self.size, rng=rng)
         watched = METRICS[self.definition.training.monitor].on_rows_of(self.dataset.counted_by)
         if not watched.is_shown_by(self.record.metric):
             return float(unit.error(rechosen))
         added = float(np.mean([self._epochs_add(one.result, rng) for one in self.members]))
         return float(unit.error(min(rechosen + max(added, 0.0), unit.most)))
-
-    def _losses(self, predictions: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any]:
-        """Rows' losses (n,) of averaged probabilities (n, n_classes), or of averaged numbers (n,)."""
-        if not self.dataset.unit.is_share:
-            return np.asarray(self.dataset.unit.row_losses(predictions, y))
-        return self.dataset.counted_by.losses_of(predictions, y, weights)
 
     def _epochs_add(self, result: TrialResult, rng: np.random.Generator) -> float:
         """What choosing the epochs on other rows than it is measured on adds to a trial's mean dev loss."""

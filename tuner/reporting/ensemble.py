@@ -1,4 +1,4 @@
-"""What the average of the best trials would gain, before anybody trains it."""
+"""What an average of the best trials would gain, before anybody trains it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tuner.analysis import FOLD_ROWS, USUAL_SIZE, Z95, average_gain
+from tuner.analysis import FOLD_ROWS, Z95, Candidates, average_gain
 from tuner.commands import command_text
 from tuner.reporting.competition import ENSEMBLE, random_stream
-from tuner.storage import StudyRecord, TrialRecord
+from tuner.storage import StudyRecord
 from tuner.study import StudyDefinition
 
 
 @dataclass(frozen=True)
 class EnsembleGain:
-    """By how much the average of the ``size`` best trials has a lower dev error than the best one, with 95% intervals.
+    """By how much an average of trials has a lower dev error than the best one, with 95% intervals.
 
     Both are chosen again and scored on other dev rows, ``best`` and ``average`` are their errors; with folds each row
-    is predicted by one network of each trial.
+    is predicted by one network of each trial.  ``trials``: those that are chosen on all dev rows.
     """
 
-    size: int
+    trials: tuple[int, ...]
     best: float
     average: float
     low: float
@@ -38,7 +37,8 @@ class EnsembleGain:
     def to_dict(self) -> dict[str, Any]:
         """As ``summary.json`` has it."""
         return {
-            "trials": self.size,
+            "trials": len(self.trials),
+            "numbers": list(self.trials),
             "best": self.best,
             "average": self.average,
             "gain": {"value": self.value, "low": self.low, "high": self.high},
@@ -50,42 +50,19 @@ def find_ensemble_gain(record: StudyRecord, definition: StudyDefinition) -> Ense
     if not definition.trainer_kind.can_train_again:
         return None
     judged = sorted(record.judged, key=lambda trial: trial.rank)
-    kept = [each for each in (_predictions(record, trial) for trial in judged) if each is not None]
+    kept = [(trial.number, of) for trial in judged if (of := record.predicted(trial)) is not None]
     if len(kept) < 2:
         return None
-    unit, size = record.unit, min(USUAL_SIZE, len(kept))
-
-    def losses_of(predictions: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any]:
-        if not unit.is_share:
-            return np.asarray(unit.row_losses(predictions, y))
-        return np.asarray(record.counted_by.losses_of(predictions, y, weights))
-
-    gain = average_gain(
-        np.stack(kept),
-        record.dev_y,
-        record.dev_fold,
-        size,
-        weights=record.dev_weights,
-        groups=record.dev_groups,
-        losses_of=losses_of,
-        rng=random_stream(definition, ENSEMBLE),
+    candidates = Candidates(
+        np.stack([of for _, of in kept]), record.dev_y, record.dev_fold, record.dev_weights, record.losses_of
     )
+    gain = average_gain(candidates, groups=record.dev_groups, rng=random_stream(definition, ENSEMBLE))
+    unit, trials = record.unit, tuple(kept[place][0] for place in sorted(candidates.choose()))
     more = Z95 * gain.standard_error * (math.sqrt(FOLD_ROWS) if record.dev_layout(judged[0]).has_folds else 1)
     best, average = float(unit.error(gain.best)), float(unit.error(gain.average))
     # both ends in the unit of the errors, of which squares are the loss
     low, high = (float(best - unit.error(max(gain.average + end, 0.0))) for end in (more, -more))
-    return EnsembleGain(size, best, average, low, high)
-
-
-def _predictions(record: StudyRecord, trial: TrialRecord) -> NDArray[np.float32] | None:
-    """What a trial predicts of the dev rows, (n_dev, n_classes) or (n_dev,), with seeds on average; None if unknown."""
-    if trial.predictions is None:
-        return None
-    n_dev, of = len(record.dev_y), trial.predictions
-    rows = of.probabilities if record.unit.is_share else of.classes
-    if rows is None or (record.unit.is_share and rows.shape[1] != len(record.class_names)):
-        return None
-    return np.asarray(rows.reshape(-1, n_dev, *rows.shape[1:]).mean(axis=0), np.float32)
+    return EnsembleGain(trials, best, average, low, high)
 
 
 def ensemble_sentence(gain: EnsembleGain | None, record: StudyRecord) -> str:
@@ -96,7 +73,7 @@ def ensemble_sentence(gain: EnsembleGain | None, record: StudyRecord) -> str:
     is_lower = gain.value >= 0
     low, high = (gain.low, gain.high) if is_lower else (-gain.high, -gain.low)
     sentence = (
-        f"The dev {record.error_name} of the average of the {gain.size} best trials ({train}) is "
+        f"The dev {record.error_name} of the average of {len(gain.trials)} of the best trials ({train}) is "
         f"{unit.gap(abs(gain.value))}{unit.of_gaps} {'lower' if is_lower else 'higher'} than of the best one "
         f"(95% interval {unit.span(low, high)}), by dev rows that chose neither."
     )

@@ -220,6 +220,25 @@ class StudyRecord(StoredStudy):
         """How a trial's networks share the dev rows."""
         return DevLayout(tuple(network.n_dev for network in trial.networks), len(self.dev_y))
 
+    def losses_of(self, predictions: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+        """The losses (n,) by which trials are compared, of probabilities (n, n_classes) or of standardized numbers."""
+        if not self.unit.is_share:
+            return np.asarray(self.unit.row_losses(predictions, y))
+        return np.asarray(self.counted_by.losses_of(predictions, y, weights))
+
+    def predicted(self, trial: TrialRecord) -> np.ndarray | None:
+        """What a trial's networks predict of the dev rows, with seeds on average; None if too little of it is kept.
+
+        Probabilities (n_dev, n_classes), or standardized numbers (n_dev,) or (n_dev, n_targets), float32.
+        """
+        if trial.predictions is None:
+            return None
+        n_dev, of = len(self.dev_y), trial.predictions
+        rows = of.probabilities if self.unit.is_share else of.classes
+        if rows is None or (self.unit.is_share and rows.shape[1] != len(self.class_names)):
+            return None
+        return np.asarray(rows.reshape(-1, n_dev, *rows.shape[1:]).mean(axis=0), np.float32)
+
     def has_dev_rows_of(self, other: StudyRecord) -> bool:
         """Whether both studies judge their trials on the same dev rows, in the same order."""
         names = ("dev_rows", "dev_y", "dev_weights", "dev_fold")

@@ -20,14 +20,23 @@ MYPY = "[mypy]\nstrict = true\nfollow_imports = silent\n" + "".join(
 )
 
 
-@pytest.fixture
-def scripts(tmp_path: Path) -> Path:
-    """A folder with one script for each page: its blocks that run, as the others need libraries that are not here."""
+WRONG = """\
+import tuner
+tuner.search("digits", trials="3")
+tuner.log_uniform("low", 1)
+tuner.TrainingSection(epochs=3)
+tuner.load_study("digits").best.number.lower()
+"""
+"""A line without mistakes, and four with one."""
+
+
+def write_pages(folder: Path) -> list[str]:
+    """One script for each page, of its blocks that run, as the others need libraries that are not here; their names."""
     for page in [README, *PAGES]:
         texts = [text for comment, text in blocks(page, "python") if not comment]
         if texts:
-            (tmp_path / f"{page.stem.replace('-', '_')}_page.py").write_text("\n\n".join(texts), encoding="utf-8")
-    return tmp_path
+            (folder / f"{page.stem.replace('-', '_')}_page.py").write_text("\n\n".join(texts), encoding="utf-8")
+    return sorted(path.name for path in folder.glob("*_page.py"))
 
 
 def check(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -39,39 +48,25 @@ def check(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_the_blocks_are_clean_with_mypy(scripts: Path) -> None:
-    """With --strict."""
-    pytest.importorskip("mypy")
-    (scripts / "mypy.ini").write_text(MYPY, encoding="utf-8")
-    pages = sorted(path.name for path in scripts.glob("*_page.py"))
-    assert len(pages) > 5
-    result = check(scripts, "mypy", "--config-file", "mypy.ini", *pages)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-@pytest.mark.slow
-def test_the_blocks_are_clean_with_pyright(scripts: Path) -> None:
-    """As it is without settings, apart from where this package is."""
-    pytest.importorskip("pyright")
-    (scripts / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(ROOT)]}), encoding="utf-8")
-    result = check(scripts, "pyright", "--pythonpath", sys.executable)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-@pytest.mark.slow
-def test_a_wrong_argument_is_found(tmp_path: Path) -> None:
-    """The types are those of the package, not Any."""
+def test_mypy_finds_wrong_arguments_and_none_in_the_blocks(tmp_path: Path) -> None:
+    """With --strict, in one run: the types are those of the package, not Any."""
     pytest.importorskip("mypy")
     (tmp_path / "mypy.ini").write_text(MYPY, encoding="utf-8")
-    (tmp_path / "wrong.py").write_text(
-        "import tuner\n"
-        'tuner.search("digits", trials="3")\n'
-        'tuner.log_uniform("low", 1)\n'
-        "tuner.TrainingSection(epochs=3)\n"
-        'tuner.load_study("digits").best.number.lower()\n',
-        encoding="utf-8",
+    (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
+    pages = write_pages(tmp_path)
+    assert len(pages) > 5
+    result = check(tmp_path, "mypy", "--config-file", "mypy.ini", "wrong.py", *pages)
+    errors = [line for line in result.stdout.splitlines()[:-1] if " note: " not in line]
+    assert [line.partition(" error:")[0] for line in errors] == [f"wrong.py:{line}:" for line in (2, 3, 4, 5)], (
+        result.stdout + result.stderr
     )
-    result = check(tmp_path, "mypy", "--config-file", "mypy.ini", "wrong.py")
-    assert [line.partition(" error:")[0] for line in result.stdout.splitlines()[:-1]] == [
-        f"wrong.py:{line}:" for line in (2, 3, 4, 5)
-    ]
+
+
+@pytest.mark.slow
+def test_the_blocks_are_clean_with_pyright(tmp_path: Path) -> None:
+    """As it is without settings, apart from where this package is."""
+    pytest.importorskip("pyright")
+    write_pages(tmp_path)
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(ROOT)]}), encoding="utf-8")
+    result = check(tmp_path, "pyright", "--pythonpath", sys.executable)
+    assert result.returncode == 0, result.stdout + result.stderr

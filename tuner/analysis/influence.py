@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.hyperparameters import Floats, SearchedHyperparameter
+from tuner.analysis.ranks import average_ranks
 
 CHANCE = 0.05  # that any of several hyperparameters without effect is found
 LEAST_FREEDOM = 3  # degrees of freedom that a test needs
@@ -29,9 +30,8 @@ def influential(
     it, since few points of an even sequence are correlated (forward selection).
     """
     from scipy.special import fdtrc
-    from scipy.stats import rankdata
 
-    ranks = rankdata(values)
+    ranks = average_ranks(values)
     designs = {one.name: _columns(one, params) for one in hyperparameters}
     kept: list[str] = []
     while len(kept) < len(designs):

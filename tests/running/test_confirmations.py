@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import signal
 import sqlite3
@@ -15,11 +16,13 @@ from pathlib import Path
 import pytest
 
 from tests.running.conftest import Edit, command, forked, opened, rows, search, statuses, wait_for
+from tuner.data import can_split_again
 from tuner.errors import ArgumentError
-from tuner.running import SearchProgress, SearchRequest, confirmation_job, run_search
+from tuner.running import SearchProgress, SearchRequest, confirmation_job, processes, run_search
 from tuner.running.confirmation_job import ConfirmationJob
 from tuner.running.events import Event
 from tuner.running.service import run_service
+from tuner.running.task import Task
 from tuner.trainers import Interrupted, OwnNetwork, TrialRequest
 from tuner.workspace import StudyRequest, read_record
 from tuner.workspace.administration import submit
@@ -112,10 +115,23 @@ def test_two_workers_share_the_trainings(edit: Edit, tmp_path: Path, monkeypatch
     file = edit()
     search(confirm=0)
     monkeypatch.setattr(ConfirmationJob, "_train", held_up(tmp_path, waiting=2))
-    processes = forked(lambda: search(confirm=3), 2)
-    assert statuses(processes) == [0, 0]
-    assert set((tmp_path / "log").read_text().split()) == {str(process.pid) for process in processes}
+    workers = forked(lambda: search(confirm=3), 2)
+    assert statuses(workers) == [0, 0]
+    assert set((tmp_path / "log").read_text().split()) == {str(worker.pid) for worker in workers}
     assert {row[3:] for row in rows(file, TRAININGS)} == {(1, 1, 0.25)}
+
+
+@pytest.mark.parametrize(("changes", "is_split"), [({}, True), ({"[data]\n": '[data]\ndev = "small.csv"\n'}, False)])
+def test_worker_processes_get_rows_to_split(
+    edit: Edit, changes: dict[str, str], is_split: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few rows, whose dev rows were drawn at random; of others the encoded ones alone."""
+    edit(changes)
+    sent: list[Task] = []
+    monkeypatch.setattr(processes, "Parcel", lambda task: sent.append(pickle.loads(pickle.dumps(task))))
+    monkeypatch.setattr(processes.WorkerProcesses, "run", lambda *_: None)
+    search(workers=2)
+    assert [can_split_again(task.dataset) for task in sent] == [is_split]
 
 
 def test_a_killed_worker_loses_no_training(edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,12 @@ class EndedTraining:
     reason: str | None
 
 
+def is_split_again(dataset: Dataset) -> bool:
+    """Whether the rows are few, and can be split again for a training."""
+    n = len(np.unique(np.concatenate([rows.rows for part in dataset.parts for rows in (part.train, part.dev)])))
+    return uses_folds(n) and can_split_again(dataset)
+
+
 class ConfirmationJob:
     """The trainings of one study, as one worker sees them; ``is_done``: none is left, as far as it knows.
 
@@ -92,9 +98,7 @@ class ConfirmationJob:
 
     def _splits(self) -> tuple[int, ...]:
         """The split of each training: the study's own, and where data are few another one."""
-        dataset = self._task.dataset
-        n = len(np.unique(np.concatenate([rows.rows for part in dataset.parts for rows in (part.train, part.dev)])))
-        return (0, 1) if uses_folds(n) and can_split_again(dataset) else (0,)
+        return (0, 1) if is_split_again(self._task.dataset) else (0,)
 
     def run_one(self, stop: Callable[[], bool]) -> bool | None:
         """Train one trial again; None if none waits, False if it was interrupted and re-queued."""

@@ -20,6 +20,7 @@ from tuner.errors import SearchError, TunerError
 from tuner.formatting import error_line
 from tuner.mapped import Parcel
 from tuner.printable import show_safely
+from tuner.running.confirmation_job import is_split_again
 from tuner.running.signals import StopSignal
 from tuner.running.task import Task
 from tuner.running.worker import Worker
@@ -40,7 +41,9 @@ def run_processes(
 
     A worker's error ends them all and is raised here; one that dies is replaced, unless three die in a row.
     """
-    parcel = Parcel(replace(task, dataset=replace(task.dataset, reader=None)))  # no worker reads the rows again
+    if not is_split_again(task.dataset):
+        task = replace(task, dataset=replace(task.dataset, reader=None))  # no worker reads the rows again
+    parcel = Parcel(task)
     processes = WorkerProcesses(
         lambda sender: fork_server.fork(_work, database.address, database.patience.seconds, parcel.content, sender),
         lambda: read_counts(database, task.study_id, task.budget.call).finished,

@@ -40,9 +40,10 @@ class WarmStart:
         """What the user should know of the trials that are not used."""
         if not self.unfit:
             return None
+        is_one = self.unfit == 1
         return (
-            f"{count(self.unfit, 'complete trial')} of {self.begun.study} "
-            f"{'is' if self.unfit == 1 else 'are'} not used: with hyperparameters that this study cannot have"
+            f"{count(self.unfit, 'complete trial')} of {self.begun.study} {'is' if is_one else 'are'} not used: "
+            f"{'it is' if is_one else 'they are'} outside this study's [space]"
         )
 
 

@@ -15,9 +15,12 @@ from tuner.nn import (
     OPTIMIZERS,
     OUTPUTS,
     SCHEDULES,
+    Examples,
     Hyperparameters,
+    Stopping,
     idle_hyperparameters,
     output_named,
+    train,
 )
 from tuner.nn.arrays import Array, Bools, Ints
 from tuner.nn.calls import run
@@ -262,6 +265,21 @@ def test_nesterov_looks_one_step_ahead() -> None:
     assert (v[0, 0], theta[0, 0]) == (0.5, -0.75)
     run(calls)
     assert (v[0, 0], theta[0, 0]) == (0.75, -0.75 - 0.875)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_weights_that_only_shrink_end_at_0(optimizer: str) -> None:
+    """Of inputs that are always 0, with a penalty: not below float32's normal numbers, where arithmetic is slow."""
+    X = np.random.default_rng(0).standard_normal((256, 6)) * (np.arange(6) < 3)
+    settings = Hyperparameters(
+        hidden=(16,), optimizer=optimizer, alpha=0.01, lambda_=1.0, batch_size=16, weight_average=0.9
+    )
+    stopping = Stopping(max_epochs=200, patience=None)
+    examples = Examples(X.astype(np.float32), (X[:, 0] > 0).astype(np.int64))
+    trained = train(examples, None, n_classes=2, hyperparameters=settings, seeds=[0], stopping=stopping)
+    theta = np.abs(trained.networks[0].theta)
+    assert np.count_nonzero(theta == 0) > 40
+    assert theta[theta > 0].min() > 1e-15
 
 
 @pytest.mark.parametrize(

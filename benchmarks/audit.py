@@ -104,7 +104,7 @@ class Record:
     ``train`` and ``dev`` are measured errors, of the metric. ``incumbents``: true errors of the models of the trials
     that were the best so far, in their order, or of the best alone; ``tied``: of the simplest statistically tied trial,
     or of the best. ``n_effective``: what the dev rows are worth in its interval. ``average``: the measured, the
-    corrected and the true error of the average of the ten best trials. ``effects``: hyperparameters whose effect on dev
+    corrected and the true error of the average of the chosen trials. ``effects``: hyperparameters whose effect on dev
     error near the best trial is called certain; ``influential``: those that certainly matter, whose range may be
     narrowed.
     """
@@ -140,7 +140,7 @@ class Record:
 
     @property
     def overtuning_average(self) -> float:
-        """Relative overtuning if the average of the ten best trials is delivered."""
+        """Relative overtuning if the average of the chosen trials is delivered."""
         return relative_overtuning(self.incumbents, self.average[2])
 
 
@@ -244,9 +244,9 @@ def _record(case: Case, study: tuner.Study, truth: Truth) -> Record:
 
     choices, average = [best.number], (dev.value, corrected.value, true_error(best.number))
     if case.protocol == "overtuning":
-        ten = study.train(ensemble_of="auto")
-        of_ten = ten.metadata.errors
-        average = (of_ten["dev"].value, of_ten.get("dev_corrected", of_ten["dev"]).value, truth.error(ten))
+        chosen = study.train(ensemble_of="auto")
+        measured = chosen.metadata.errors
+        average = (measured["dev"].value, measured.get("dev_corrected", measured["dev"]).value, truth.error(chosen))
         choices = incumbents(study)
     else:
         simplest = None
@@ -371,7 +371,7 @@ def overtuning_goals(records: Sequence[Record]) -> list[Goal]:
     for what, figures in (
         ("best trial", [one.overtuning for one in records]),
         ("simplest tied trial", [one.overtuning_tied for one in records]),
-        ("average of the ten best trials", [one.overtuning_average for one in records]),
+        ("average of the chosen trials", [one.overtuning_average for one in records]),
     ):
         for mark, published in PUBLISHED.items():
             share = [figure <= mark for figure in figures]

@@ -6,11 +6,11 @@
 ``FOLDER``: see real_tables.py.  Each table is cut to ``--rows``, which are searched with the definition made for them
 and the changes of a variant; the truth is the error of the model that ``tuner train`` delivers on up to 5,000 of the
 other rows: the balanced one if the metric says so, and of numbers the RMSE.  With ``--ensemble`` also that of the
-average of the ten best trials.  Peers are scikit-learn's with their defaults, its gradient boosting searched in the
-processor time of the first variant's search, too (at random, by cross-validation), and, where they are installed,
-LightGBM, CatBoost and pytabkit's RealMLP-TD with their defaults.  The defaults are chosen on the tables ``choosing``,
-and judged on ``judging``; no data are in both.  A record per search is kept in ``--records``; searches that it holds
-are not repeated.
+average that ``tuner train --ensemble-of auto`` chooses.  Peers are scikit-learn's with their defaults, its gradient
+boosting searched in the processor time of the first variant's search, too (at random, by cross-validation), and, where
+they are installed, LightGBM, CatBoost and pytabkit's RealMLP-TD with their defaults.  The defaults are chosen on the
+tables ``choosing``, and judged on ``judging``; no data are in both.  A record per search is kept in ``--records``;
+searches that it holds are not repeated.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "narrow": {
         "training": {"max_epochs": 100, "patience": 10},
         "network": {"hidden": [64, 32]},
-        "space": {"hidden": None, "weight_average": None},
+        "space": {"hidden": None, "numeric": None, "weight_average": None},
     },
+    "one_form": {"space": {"numeric": None}},
     "not_averaged": {"space": {"weight_average": None}},
     "normalized": {"space": {"normalization": {"choice": ["none", "batch"]}}},
     "residual": {
@@ -76,6 +77,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "fast_scales": {"training": {"rates": {"biases": 0.1, "scale": 6.0}}, "space": {"normalization": "batch"}},
     "silu": {"network": {"activation": "silu"}},
     "flat_cosine": {"space": {"schedule": "flat_cosine"}},
+    "adam": {"space": {"optimizer": "adam", "alpha": {"log_uniform": [5e-4, 0.02]}, "beta": 0.9}},
     "adamw": {
         "space": {
             "optimizer": "adamw",
@@ -84,9 +86,9 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         }
     },
     "cost": {"training": {"monitor": "cost"}},
-    "robust": {"data": {"numeric": "robust"}},
-    "quantile": {"data": {"numeric": "quantile"}},
-    "piecewise_linear": {"data": {"numeric": "piecewise_linear"}},
+    "robust": {"data": {"numeric": "robust"}, "space": {"numeric": None}},
+    "quantile": {"data": {"numeric": "quantile"}, "space": {"numeric": None}},
+    "piecewise_linear": {"data": {"numeric": "piecewise_linear"}, "space": {"numeric": None}},
     "plain_classes": {"training": {"class_weight": None}},
 }
 """Name -> what it changes in the tables of the definition; None takes a key away."""
@@ -282,7 +284,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--ensemble", action="store_true", help="the average of the ten best trials, too")
+    parser.add_argument("--ensemble", action="store_true", help="the average of the chosen trials, too")
     parser.add_argument("--records", type=Path, default=Path("tables.jsonl"))
     asked = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)

@@ -45,7 +45,8 @@ def make_model_of_houses(folder: Path, houses: pd.DataFrame, *options: object) -
             if arguments[0] == "init":
                 definition = folder / "studies" / "houses.toml"
                 text = definition.read_text().replace("max_epochs = 300", "max_epochs = 8")
-                text = re.sub(r"hidden = \{.*?\}", 'hidden = "8"', text)
+                for name, fixed in (("hidden", "8"), ("numeric", "standardize")):
+                    text = re.sub(rf"{name} = \{{.*?\}}", f'{name} = "{fixed}"', text)
                 definition.write_text(text.replace("folds = 5", "folds = 2"))
     return folder
 

@@ -31,18 +31,39 @@ def test_small_data_uses_folds() -> None:
 
 
 def test_widths_of_small_data_are_searched() -> None:
-    """Narrow and wide networks with patience; from 20,000 training rows on one network and fewer epochs."""
+    """Narrow and wide networks with patience; from 20,000 training rows on Adam, larger batches and fewer epochs."""
     small, large = (parse_definition(made(n), "made.toml") for n in (20_000, 60_000))
     assert small.searched_space.searched["hidden"].bounds == ["64-32", "128", "256", "256-128"]
-    assert large.searched_space.fixed["hidden"] == "128-64"
+    assert large.searched_space.searched["hidden"].bounds == ["128-64", "256-128"]
+    assert large.searched_space.fixed["optimizer"] == "adam"
+    assert large.searched_space.searched["batch_size"].bounds == (64, 2048)
     stopping = [(one.training.max_epochs, one.training.patience) for one in (small, large)]
     assert stopping == [(300, 40), (100, 10)]
 
 
 def test_long_momentum_needs_many_updates_an_epoch() -> None:
-    """β reaches 0.99 while an epoch has few updates, and 0.999 on large data."""
+    """β reaches 0.99 while an epoch has few updates, and 0.999 if it has 100 and more."""
     assert parse_definition(made(2000), "made.toml").searched_space.searched["beta"].bounds == (0.8, 0.99)
-    assert parse_definition(made(1_000_000), "made.toml").searched_space.searched["beta"].bounds == (0.8, 0.999)
+    assert parse_definition(made(20_000), "made.toml").searched_space.searched["beta"].bounds == (0.8, 0.999)
+
+
+@pytest.mark.parametrize(("columns", "is_searched"), [(0, False), (1, True), (50, True), (51, False)])
+def test_the_form_of_numbers_is_searched(columns: int, is_searched: bool) -> None:
+    """Unless there are none, or so many that an input for each bin makes the network slow."""
+    shape = DataShape(1000, 800, 60, (500, 500), n_numbers=columns)
+    definition = parse_definition(make_definition("made", "made.csv", "y", shape), "made.toml")
+    assert definition.forms == (["standardize", "piecewise_linear", "target_bins"] if is_searched else [])
+
+
+@pytest.mark.parametrize(("image", "most"), [((28, 28), 2.0), ((224, 96, 3), 6.0), ((8, 8), None), (None, None)])
+def test_images_are_moved_in_training(image: tuple[int, ...] | None, most: float | None) -> None:
+    """By up to a fourteenth of the shorter side, which the trials choose; tiny images are not."""
+    shape = DataShape(1000, 800, 60, (500, 500), image=image)
+    definition = parse_definition(make_definition("made", "made.npz", None, shape), "made.toml")
+    assert definition.data.image == (image if most else None)
+    assert ("shift" in definition.searched_space.searched) == (most is not None)
+    if most is not None:
+        assert definition.searched_space.searched["shift"].bounds == (0.0, most)
 
 
 def test_a_rare_class_asks_for_the_balanced_error() -> None:
@@ -72,7 +93,7 @@ def test_long_lines_keep_a_space_before_their_comment() -> None:
     """The comment follows any value, and letters stay as typed."""
     text = make_definition("made", "../" + "größe" * 12 + ".csv", "größe", DataShape(10**6, 10**6, 7, (50, 50)))
     assert 'größe.csv" # relative to this file' in text
-    assert "0.999] } # momentum" in text
+    assert "0.99] } # momentum" in text
     assert parse_definition(text, "made.toml").data.target == "größe"
 
 

@@ -17,8 +17,12 @@ from tuner.units import SHARE, Unit
 FOLDS_BELOW = 5000
 SMALL = 20_000
 WIDTHS = ("64-32", "128", "256", "256-128")
+WIDTHS_OF_MANY_ROWS = ("128-64", "256-128")
+NUMBER_FORMS = ("standardize", "piecewise_linear", "target_bins")
+MOST_NUMBERS = 50  # columns; with an input for each bin, of more, networks have many times the weights
 IMBALANCED = 0.05
-SMALLEST_BATCH = 16
+SMALLEST_BATCH, SMALLEST_BATCH_OF_MANY_ROWS = 16, 64
+SIDES_PER_SHIFT = 14  # 2 pixels of MNIST's 28
 ALIGN = 44
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 ROWS = {
@@ -41,7 +45,8 @@ ROWS = {
 class DataShape:
     """The data's shape: rows outside the test set, training rows per network, inputs, and rows of each class.
 
-    ``unit``: that of numbers to predict, for which there are no classes.
+    ``unit``: that of numbers to predict, for which there are no classes.  ``n_numbers``: columns of numbers.
+    ``image``: height, width and perhaps channels, if the inputs are pixels.
     """
 
     n_rows: int
@@ -49,6 +54,8 @@ class DataShape:
     n_features: int
     class_counts: Sequence[int]
     unit: Unit = SHARE
+    n_numbers: int = 0
+    image: tuple[int, ...] | None = None
 
     @property
     def is_imbalanced(self) -> bool:
@@ -60,8 +67,13 @@ class DataShape:
 
     @property
     def is_small(self) -> bool:
-        """Whether an epoch takes so little that many can be made, of wide networks too."""
+        """Whether an epoch takes so little that many can be made, with small mini-batches too."""
         return self.n_train < SMALL
+
+    @property
+    def most_shift(self) -> int:
+        """By how many pixels an image may be moved in training; 0 of tiny images, and without images."""
+        return 0 if self.image is None else min(self.image[:2]) // SIDES_PER_SHIFT
 
     @property
     def metric(self) -> Metric:
@@ -130,6 +142,9 @@ def _data(
         "# " + _line("target_transform", "auto", "the network predicts the logarithm of a skewed number")
         if not shape.unit.is_share and not shape.unit.targets and "target_transform" not in rows
         else None,
+        _line("image", list(shape.image), "height and width in pixels, for augmentations like shift")
+        if shape.image is not None and shape.most_shift and "image" not in rows
+        else None,
         _line("seed", 0, "seed of the split only: it does not depend on the search's seed"),
     ]
 
@@ -141,11 +156,9 @@ def _network(shape: DataShape, rows: Mapping[str, Any]) -> list[str]:
         task = [_line("task", "regression", 'predicts numbers; "classification" predicts classes')]
     elif "task" in rows:
         task = [_line("task", rows["task"], 'predicts classes; "regression" predicts numbers')]
-    hidden = [] if shape.is_small else [_line("hidden", [128, 64], f"units per hidden layer; [] is {_without(shape)}")]
     return [
         "[network]",
         *task,
-        *hidden,
         _line("activation", "relu", "or leaky_relu, tanh, sigmoid, selu, silu, gelu, mish"),
     ]
 
@@ -161,27 +174,38 @@ def _training(shape: DataShape) -> list[str]:
 
 
 def _space(shape: DataShape) -> list[str]:
-    """Return [space] for m training rows.
+    """The hyperparameters, as benchmarks/README.md found them: widths and forms of numbers differ by table.
 
-    The widths of small data are searched: they train in seconds, and which is best differs (benchmarks/README.md).
-    λ from m·1e-6 to m·1e-2 (it acts as λ/m), batch size from 16 to about m/16, β up to 0.99 if an epoch has fewer than
-    100 updates, else to 0.999.
+    λ from m·1e-6 to m·1e-2 (it acts as λ/m) for m training rows, batch size to about m/16.  With momentum β reaches
+    0.99 if an epoch has fewer than 100 updates, else 0.999.  With many rows Adam needs fewer epochs.
     """
-    m, widths = shape.n_train, f'units per hidden layer; "none" is {_without(shape)}'
-    hidden = [_line("hidden", {"choice": [*WIDTHS]}, widths)] if shape.is_small else []
+    m, is_small = shape.n_train, shape.is_small
+    widths = WIDTHS if is_small else WIDTHS_OF_MANY_ROWS
+    smallest = SMALLEST_BATCH if is_small else SMALLEST_BATCH_OF_MANY_ROWS
     largest = 2 ** max(5, min(12, math.floor(math.log2(max(m / 16, 1)))))
-    longest_memory = 0.99 if m / math.sqrt(SMALLEST_BATCH * largest) < 100 else 0.999
-    return [
-        "[space]" + " " * (ALIGN - 7) + "# a plain value fixes a hyperparameter, a table searches it",
-        *hidden,
+    longest_memory = 0.999 if is_small and m / math.sqrt(smallest * largest) >= 100 else 0.99
+    rates = [0.01, 1.0] if is_small else [0.0003, 0.01]
+    lines = [
+        _line("hidden", {"choice": [*widths]}, f'units per hidden layer; "none" is {_without(shape)}'),
+        _line("numeric", {"choice": [*NUMBER_FORMS]}, "numbers as they are, or an input for each of their bins")
+        if 0 < shape.n_numbers <= MOST_NUMBERS
+        else None,
         _line("lambda", {"log_uniform": _ends(m * 1e-6, m * 1e-2)}, "L2 penalty; acts as lambda/m"),
         _line("keep_prob", {"uniform": [0.5, 1.0]}, "dropout: share of units that are kept"),
-        _line("alpha", {"log_uniform": [0.01, 1.0]}, "learning rate"),
+        None if is_small else _line("optimizer", "adam", "or momentum, with alpha from 0.01 to 1"),
+        _line("alpha", {"log_uniform": rates}, "learning rate"),
         _line("beta", {"one_minus_log_uniform": [0.8, longest_memory]}, "momentum: averages about 1/(1 - beta) steps"),
-        _line("batch_size", {"power_of_two": [SMALLEST_BATCH, largest]}, "examples per mini-batch"),
+        _line("batch_size", {"power_of_two": [smallest, largest]}, "examples per mini-batch"),
         _line("initializer", {"choice": ["he", "xavier", "lecun"]}, "how the weights are initialized"),
         _line("weight_average", 0.98, "the network is the average of its weights over about 50 steps; 0: the last"),
+        _line(
+            "shift", {"uniform": [0.0, float(shape.most_shift)]}, "images are moved by up to so many pixels in training"
+        )
+        if shape.most_shift
+        else None,
     ]
+    first = "[space]" + " " * (ALIGN - 7) + "# a plain value fixes a hyperparameter, a table searches it"
+    return [first, *(line for line in lines if line is not None)]
 
 
 def _without(shape: DataShape) -> str:

@@ -346,7 +346,13 @@ def shape_of(reader: RowReader) -> DataShape:
     n_train = n_rows * 4 // 5 if uses_folds(n_rows) else len(train)
     y, n_classes = assembly.y[train.table][train.rows], len(assembly.class_names)
     counts = np.bincount(y, minlength=n_classes).tolist() if n_classes else []
-    return DataShape(n_rows, n_train, encoding.n_features, counts, assembly.unit)
+    in_one_form = assembly.image or reader.settings.numeric is not None
+    n_numbers = (
+        0 if in_one_form else sum(column.kind == "numeric" and bool(column.features) for column in encoding.columns)
+    )
+    return DataShape(
+        n_rows, n_train, encoding.n_features, counts, assembly.unit, n_numbers=n_numbers, image=assembly.image
+    )
 
 
 SCHEMA_BEGINS = b'{\n  "$schema"'

@@ -62,7 +62,7 @@ def search_with_kills(file: Path, trials: int, rng: random.Random) -> int:
         (process,) = forked(search)
         goal = min(done + rng.randrange(2), trials)
         while count_finished(file) < goal and process.is_alive():
-            time.sleep(0.002)
+            time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.06))
         process.kill()
         process.join()

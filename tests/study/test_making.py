@@ -47,10 +47,13 @@ def test_long_momentum_needs_many_updates_an_epoch() -> None:
     assert parse_definition(made(20_000), "made.toml").searched_space.searched["beta"].bounds == (0.8, 0.999)
 
 
-@pytest.mark.parametrize(("columns", "is_searched"), [(0, False), (1, True), (50, True), (51, False)])
-def test_the_form_of_numbers_is_searched(columns: int, is_searched: bool) -> None:
-    """Unless there are none, or so many that an input for each bin makes the network slow."""
-    shape = DataShape(1000, 800, 60, (500, 500), n_numbers=columns)
+@pytest.mark.parametrize(
+    ("rows", "columns", "is_searched"),
+    [(1000, 0, False), (1000, 1, True), (1000, 50, True), (1000, 51, False), (125_000, 50, True), (126_000, 50, False)],
+)
+def test_the_form_of_numbers_is_searched(rows: int, columns: int, is_searched: bool) -> None:
+    """Unless there are none, or so many that an input for each bin makes networks slow, or the rows too large."""
+    shape = DataShape(rows, rows * 4 // 5, 60, (500, 500), n_numbers=columns)
     definition = parse_definition(make_definition("made", "made.csv", "y", shape), "made.toml")
     assert definition.forms == (["standardize", "piecewise_linear", "target_bins"] if is_searched else [])
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from tuner.data import BINS
 from tuner.metrics import BALANCED_ERROR, ERROR, METRICS, Metric
 from tuner.printable import visible
 from tuner.study.editing import toml
@@ -20,6 +21,7 @@ WIDTHS = ("64-32", "128", "256", "256-128")
 WIDTHS_OF_MANY_ROWS = ("128-64", "256-128")
 NUMBER_FORMS = ("standardize", "piecewise_linear", "target_bins")
 MOST_NUMBERS = 50  # columns; with an input for each bin, of more, networks have many times the weights
+MOST_BINNED = 100_000_000  # inputs of all rows: 400 MB
 IMBALANCED = 0.05
 SMALLEST_BATCH, SMALLEST_BATCH_OF_MANY_ROWS = 16, 64
 SIDES_PER_SHIFT = 14  # 2 pixels of MNIST's 28
@@ -69,6 +71,11 @@ class DataShape:
     def is_small(self) -> bool:
         """Whether an epoch takes so little that many can be made, with small mini-batches too."""
         return self.n_train < SMALL
+
+    @property
+    def may_bin(self) -> bool:
+        """Whether an input for each bin of a number keeps networks narrow, and the rows in memory."""
+        return 0 < self.n_numbers <= MOST_NUMBERS and self.n_rows * self.n_numbers * BINS <= MOST_BINNED
 
     @property
     def most_shift(self) -> int:
@@ -188,7 +195,7 @@ def _space(shape: DataShape) -> list[str]:
     lines = [
         _line("hidden", {"choice": [*widths]}, f'units per hidden layer; "none" is {_without(shape)}'),
         _line("numeric", {"choice": [*NUMBER_FORMS]}, "numbers as they are, or an input for each of their bins")
-        if 0 < shape.n_numbers <= MOST_NUMBERS
+        if shape.may_bin
         else None,
         _line("lambda", {"log_uniform": _ends(m * 1e-6, m * 1e-2)}, "L2 penalty; acts as lambda/m"),
         _line("keep_prob", {"uniform": [0.5, 1.0]}, "dropout: share of units that are kept"),

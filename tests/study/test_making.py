@@ -31,8 +31,8 @@ def test_small_data_uses_folds() -> None:
 
 
 def test_widths_of_small_data_are_searched() -> None:
-    """Narrow and wide networks with patience; from 20,000 training rows on Adam, larger batches and fewer epochs."""
-    small, large = (parse_definition(made(n), "made.toml") for n in (20_000, 60_000))
+    """Narrow and wide networks with patience; from 10,000 training rows on Adam, larger batches and fewer epochs."""
+    small, large = (parse_definition(made(n), "made.toml") for n in (10_000, 60_000))
     assert small.searched_space.searched["hidden"].bounds == ["64-32", "128", "256", "256-128"]
     assert large.searched_space.searched["hidden"].bounds == ["128-64", "256-128"]
     assert large.searched_space.fixed["optimizer"] == "adam"
@@ -44,7 +44,7 @@ def test_widths_of_small_data_are_searched() -> None:
 def test_long_momentum_needs_many_updates_an_epoch() -> None:
     """β reaches 0.99 while an epoch has few updates, and 0.999 if it has 100 and more."""
     assert parse_definition(made(2000), "made.toml").searched_space.searched["beta"].bounds == (0.8, 0.99)
-    assert parse_definition(made(20_000), "made.toml").searched_space.searched["beta"].bounds == (0.8, 0.999)
+    assert parse_definition(made(10_000), "made.toml").searched_space.searched["beta"].bounds == (0.8, 0.999)
 
 
 @pytest.mark.parametrize(

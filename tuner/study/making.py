@@ -16,7 +16,7 @@ from tuner.study.schema import SCHEMA_LINE
 from tuner.units import SHARE, Unit
 
 FOLDS_BELOW = 5000
-SMALL = 20_000
+SMALL = 10_000
 WIDTHS = ("64-32", "128", "256", "256-128")
 WIDTHS_OF_MANY_ROWS = ("128-64", "256-128")
 NUMBER_FORMS = ("standardize", "piecewise_linear", "target_bins")

@@ -6,6 +6,12 @@ import numpy as np
 import pytest
 
 from tuner.analysis import Candidates, average_gain, rechosen_average_error
+from tuner.metrics import AUC, AVERAGE_PRECISION, F1, Metric
+
+
+def squares(predicted: np.ndarray, true: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """The squared errors of numbers."""
+    return np.square(predicted - true)
 
 
 def test_the_choice_of_the_trials_is_allowed_for() -> None:
@@ -36,10 +42,6 @@ def test_the_choice_of_trials_for_numbers_is_allowed_for_too() -> None:
     """Twenty trials with noise of variance 1: the average of five has the squared error 1/5."""
     rng = np.random.default_rng(3)
     y, folds = rng.normal(size=400), np.arange(400) % 20
-
-    def squares(predicted: np.ndarray, true: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-        return np.square(predicted - true)
-
     found = [
         rechosen_average_error(Candidates(y + rng.normal(size=(20, 400)), y, folds, losses_of=squares), 5, rng=rng)
         for _ in range(20)
@@ -59,6 +61,18 @@ def test_the_gain_of_an_average_is_that_beside_the_best_trial() -> None:
     together = average_gain(Candidates(predictions, y, folds), groups=groups, rng=np.random.default_rng(0))
     assert together.best == found.best
     assert together.standard_error > 1.5 * found.standard_error  # 20 wrong rows together
+
+
+@pytest.mark.parametrize("metric", [AUC, AVERAGE_PRECISION, F1], ids=lambda metric: metric.name)
+def test_the_average_of_equal_trials_gains_nothing(metric: Metric) -> None:
+    """Also where a row's loss depends on the others: the best trial is scored on the same rows as the average."""
+    rng = np.random.default_rng(0)
+    y, folds = np.array([1, 0, 0, 0, 0] * 12), np.arange(60) % 20
+    own = np.clip(0.2 * y + rng.uniform(0.2, 0.7, 60), 0, 1)
+    predictions = np.tile(np.stack([1 - own, own], axis=1), (3, 1, 1))
+    counted_by = metric.of_study(np.bincount(y), None)
+    found = average_gain(Candidates(predictions, y, folds, losses_of=counted_by.losses_of), rng=rng)
+    assert (found.best - found.average, found.standard_error) == (pytest.approx(0), pytest.approx(0))
 
 
 def test_the_interval_of_a_gain_covers_nothing_where_trials_guess() -> None:
@@ -85,8 +99,16 @@ def test_trials_that_complete_each_other_are_chosen() -> None:
     assert candidates.choose(3) == [0, 2, 1]
     only_last = np.arange(8) >= 6
     assert candidates.choose(rows=only_last) == [0, 1]  # two at least
-    numbers = Candidates(np.array([[1.0, 1.0], [2.0, 1.0], [-1.0, -1.0]]), np.zeros(2), np.arange(2))
+    numbers = Candidates(np.array([[1.0, 1.0], [2.0, 1.0], [-1.0, -1.0]]), np.zeros(2), np.arange(2), losses_of=squares)
     assert numbers.choose() == [0, 2]
+
+
+def test_trials_for_numbers_are_chosen_by_the_studys_own_error() -> None:
+    """One row far off decides the squared error, not the absolute one."""
+    predictions, y, folds = np.array([[6.0, 0, 0, 0], [2.5] * 4, [2.5] * 4]), np.zeros(4), np.arange(4)
+    assert Candidates(predictions, y, folds, losses_of=squares).choose(1) == [1]
+    absolute = Candidates(predictions, y, folds, losses_of=lambda of, true, _: np.abs(of - true))
+    assert absolute.choose(1) == [0]
 
 
 @pytest.mark.parametrize("heavy", [0, 1])
@@ -102,5 +124,5 @@ def test_no_more_trials_are_chosen_than_lower_the_loss() -> None:
     """Of forty trials with noise of their own the average of ten is taken, of equal ones that of two."""
     rng = np.random.default_rng(0)
     y, folds = rng.normal(size=300), np.arange(300) % 20
-    assert len(Candidates(y + rng.normal(size=(40, 300)), y, folds).choose()) == 10
-    assert Candidates(np.tile(y + 1, (5, 1)), y, folds).choose() == [0, 1]
+    assert len(Candidates(y + rng.normal(size=(40, 300)), y, folds, losses_of=squares).choose()) == 10
+    assert Candidates(np.tile(y + 1, (5, 1)), y, folds, losses_of=squares).choose() == [0, 1]

@@ -32,7 +32,8 @@ class Candidates:
 
     ``predictions``: (trials, n, n_classes) probabilities, or of numbers (trials, n) or (trials, n, n_targets).  ``y``,
     ``folds``: (n,) class indices or numbers, and the dev fold of each row; ``weights``: (n,) what each row counts for.
-    ``losses_of(predictions, y, weights)`` has the rows' losses (n,) by which trials are compared.
+    ``losses_of(predictions, y, weights)`` has the rows' losses (n,) by which trials are compared; of numbers it takes
+    the predictions of several averages, too, (k, n) or (k, n, n_targets), and returns theirs, (k, n).
     """
 
     predictions: NDArray[np.floating[Any]]
@@ -49,9 +50,9 @@ class Candidates:
     def choose(self, size: int | None = None, rows: NDArray[np.bool_] | None = None) -> list[int]:
         """Return the places of the trials whose average is best, chosen one after the other.  (Caruana et al. 2004)
 
-        Each is the one that lowers the average's log loss on the rows most, or of numbers its squared error: the error
-        itself is the same for many averages of few rows.  ``size``: how many, if there are; None: at least 2 and at
-        most 10, as many as lower the loss.  No trial is taken twice: in benchmarks/README.md that gains nothing.
+        Each is the one that lowers the average's log loss on the rows most, as the error is the same for many averages
+        of few rows; of numbers, its error.  ``size``: how many, if there are; None: at least 2 and at most 10, as many
+        as lower the loss.  No trial is taken twice: in benchmarks/README.md that gains nothing.
         """
         rows = np.ones(len(self.y), dtype=bool) if rows is None else rows
         known, counts = self._of_truth[:, rows], self.counts[rows]
@@ -73,9 +74,9 @@ class Candidates:
         return np.asarray(own, dtype=np.float64)
 
     def _misfits(self, means: NDArray[np.float64], rows: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """The log losses, or squared errors, of several averages (k, n) of what is predicted of the truth, (k, n)."""
+        """The log losses of several averages (k, n) of what is predicted of the truth, or the losses of numbers."""
         if self._of_numbers:
-            return np.asarray(np.square(means - self.y[rows]).reshape(*means.shape[:2], -1).sum(axis=2))
+            return self.losses_of(means, self.y[rows], None)
         return np.asarray(-np.log(np.maximum(means, LEAST_PROBABILITY)))
 
     @property
@@ -133,8 +134,8 @@ def average_gain(
     each = np.stack([candidates.losses([place], everywhere) for place in range(len(candidates.predictions))])
     for scored in candidates.splits(SPLITS_OF_GAIN, rng):
         best = int(np.argmin(each[:, ~scored].sum(axis=1)))
-        both = [each[best, scored], candidates.losses(candidates.choose(rows=~scored), scored)]
-        differences = both[0] - both[1]
+        both = [candidates.losses(places, scored) for places in ([best], candidates.choose(rows=~scored))]
+        differences = np.subtract(*both)
         differences -= differences.mean()
         if groups is not None:
             differences = np.bincount(np.unique(groups[scored], return_inverse=True)[1], weights=differences)

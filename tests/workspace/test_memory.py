@@ -73,6 +73,16 @@ def test_a_typed_definition_is_searched(workplace: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("columns", "is_searched"), [(["width"], True), (["width", "height"], False)])
+def test_no_form_is_searched_where_every_column_has_its_own(
+    columns: list[str], is_searched: bool, workplace: Path
+) -> None:
+    """A form that trials chose would change nothing."""
+    data = {"columns": {name: {"numeric": "quantile"} for name in columns}}
+    found = parsed(tuner.search(FRAME, target="kind", definition={**QUICK, "data": data}, trials=1, references="none"))
+    assert bool(found.forms) == is_searched
+
+
 def test_a_dict_and_a_file_say_the_same(workplace: Path) -> None:
     """A dict of the file's tables, and the file itself, whose data source the rows replace, make the same study."""
     Path("small.toml").write_text(SMALL_STUDY, encoding="utf-8")

@@ -47,7 +47,8 @@ ROWS = {
 class DataShape:
     """The data's shape: rows outside the test set, training rows per network, inputs, and rows of each class.
 
-    ``unit``: that of numbers to predict, for which there are no classes.  ``n_numbers``: columns of numbers.
+    ``unit``: that of numbers to predict, for which there are no classes.  ``n_numbers``: columns of numbers
+    without a form of their own.
     ``image``: height, width and perhaps channels, if the inputs are pixels.
     """
 

@@ -346,12 +346,10 @@ def shape_of(reader: RowReader) -> DataShape:
     n_train = n_rows * 4 // 5 if uses_folds(n_rows) else len(train)
     y, n_classes = assembly.y[train.table][train.rows], len(assembly.class_names)
     counts = np.bincount(y, minlength=n_classes).tolist() if n_classes else []
-    in_one_form = assembly.image or reader.settings.numeric is not None
-    n_numbers = (
-        0 if in_one_form else sum(column.kind == "numeric" and bool(column.features) for column in encoding.columns)
-    )
+    numbers = [] if assembly.image else [one for one in encoding.columns if one.kind == "numeric" and one.features]
+    free = [one for one in numbers if reader.settings.column(one.name).numeric is None]
     return DataShape(
-        n_rows, n_train, encoding.n_features, counts, assembly.unit, n_numbers=n_numbers, image=assembly.image
+        n_rows, n_train, encoding.n_features, counts, assembly.unit, n_numbers=len(free), image=assembly.image
     )
 
 

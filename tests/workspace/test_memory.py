@@ -120,13 +120,16 @@ def test_a_definition_names_its_study_or_is_part_of_the_name(workplace: Path) ->
     assert name(trials=3) == name(trials=4) != name(trials=3, seed=1)
 
 
-def test_a_call_goes_on_with_the_definition_that_it_made(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [None, "mine"])
+def test_a_call_goes_on_with_the_definition_that_it_made(
+    name: str | None, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is made for data may be another one in a later version; the study of the same call goes on as it began."""
     settings = {"training": {"max_epochs": 2}}
     with monkeypatch.context() as earlier:
         earlier.setattr(tuner.study.making, "WIDTHS", ("3",))
-        first = tuner.search(X, target=Y, definition=settings, trials=1)
-    again = tuner.search(X, target=Y, definition=settings, trials=1)
+        first = tuner.search(X, target=Y, definition=settings, trials=1, name=name)
+    again = tuner.search(X, target=Y, definition=settings, trials=1, name=name)
     assert again.name == first.name
     assert list(again.trials()["hidden"]) == ["3", "3"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -85,8 +86,8 @@ def open_data_in_memory(
 
     ``definition``: a definition, whose missing sections are made for the data.  ``trainer``: a custom trainer, which
     the caller permits.  ``settings`` override single keys ("search.trials": 20).  Without a name, the study is named
-    after all of these, so that the same call finds it again, and goes on with the definition that the first one made,
-    whatever is made for such data now.  ``cache`` keeps the prepared data for the next process.
+    after all of these, so that the same call finds it again.  A study that exists goes on with the sections that the
+    first call made, whatever is made for such data now.  ``cache`` keeps the prepared data for the next process.
     """
     given, folder = _given(definition, trainer)
     with usable_rows("the rows"):
@@ -96,8 +97,11 @@ def open_data_in_memory(
     named, begun = name or given.pop("name", None), None
     given.pop("name", None)
     name = named or f"data-{_content(rows, given, settings or {})[:8]}"
+    stored = _begun(name, storage)
     if named is None:
-        begun = _begun(name, storage)
+        begun = stored
+    elif stored is not None:
+        given = {**{key: of for key, of in tomllib.loads(stored).items() if key not in ("name", "data")}, **given}
     data_section = {**of_data, **edited, **rows.settings}
     table = {"name": "data", "data": data_section}
     of_target = {"network": ("task", "output", "quantiles"), "search": ("metric",)}  # what it is, and its errors

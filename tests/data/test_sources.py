@@ -356,7 +356,7 @@ def test_labels_of_npz_may_stand_in_a_column(tmp_path: Path, load: Load) -> None
 
 def test_columns_of_y_are_targets_by_their_names(tmp_path: Path, load: Load) -> None:
     """One or several of them, the others are no inputs; without a name there is more than one meaning."""
-    x = np.random.default_rng(0).integers(-500, 500, size=(60, 3)) / 8  # which text keeps to the last bit
+    x = np.random.default_rng(0).integers(-500, 500, size=(60, 3)) / 8  # that text keeps exactly
     y = np.column_stack((x[:, 0] > 0, x[:, 1], x[:, 2]))
     np.savez(tmp_path / "p.npz", x=x, y=y)
     pd.DataFrame(np.column_stack((x, y[:, 1:])), columns=["x_0", "x_1", "x_2", "y_1", "y_2"]).to_csv(

@@ -78,7 +78,7 @@ from tuner.analysis.effects import (
     diverged_shares,
     hyperparameter_effects,
 )
-from tuner.analysis.ensembling import AT_MOST, AverageGain, Candidates, average_gain, rechosen_average_error
+from tuner.analysis.ensembling import MOST_AVERAGED, AverageGain, Candidates, average_gain, rechosen_average_error
 from tuner.analysis.expected_best import ExpectedBest, expected_best
 from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparameter_states
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
@@ -125,11 +125,11 @@ from tuner.analysis.uncertainty import (
 
 __all__ = [
     "ACTIONS",
-    "AT_MOST",
     "FOLD_ROWS",
     "IF_UNCHANGED",
     "LEAST",
     "METHODS",
+    "MOST_AVERAGED",
     "SIZES",
     "Z95",
     "Action",

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from tuner.analysis.effects import Effect
 from tuner.analysis.intervals import Z95
-from tuner.analysis.ranks import average_ranks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,9 +177,10 @@ def correlated_columns(X: NDArray[np.floating], columns: Sequence[Sequence[int]]
 
     ``X`` (n, n_features); ``columns``: the inputs of each column.  Returns the places of the columns, group by group.
     """
+    import pandas as pd
     from scipy.sparse.csgraph import connected_components
 
-    ranks = np.apply_along_axis(average_ranks, 0, X)
+    ranks = pd.DataFrame(X).rank().to_numpy(np.float64, copy=True)
     ranks -= ranks.mean(axis=0)
     ranks /= np.maximum(np.linalg.norm(ranks, axis=0), 1e-12)
     strong = np.abs(ranks.T @ ranks) >= CORRELATED

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-AT_MOST = 10
+MOST_AVERAGED = 10
 """Trials of an ensemble, unless their number is given."""
 HELD_OUT = 0.25  # of the dev folds, as where one trial is chosen
-SPLITS, SPLITS_OF_GAIN = 200, 40
+SPLITS, SPLITS_OF_GAIN, FEWEST_SPLITS = 200, 40, 20
 CELLS = 400_000_000
-"""Rows times trials that all splits of an estimate may compare: seconds."""
+"""Predictions that all splits of an estimate may compare, in seconds; with more there are fewer splits."""
 LEAST_PROBABILITY = 1e-6
 
 LossesOf = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], NDArray[Any]]
@@ -52,12 +52,12 @@ class Candidates:
 
         Each is the one that lowers the average's log loss on the rows most, as the error is the same for many averages
         of few rows; of numbers, its error.  ``size``: how many, if there are; None: at least 2 and at most 10, as many
-        as lower the loss.  No trial is taken twice: in benchmarks/README.md that gains nothing.
+        as lower the loss.  No trial is taken twice, which would gain nothing (benchmarks/README.md).
         """
         rows = np.ones(len(self.y), dtype=bool) if rows is None else rows
         known, counts = self._of_truth[:, rows], self.counts[rows]
         total, chosen, losses = np.zeros_like(known[0]), list[int](), list[float]()
-        for _ in range(min(size or AT_MOST, len(known))):
+        for _ in range(min(size or MOST_AVERAGED, len(known))):
             left = [place for place in range(len(known)) if place not in chosen]
             each = self._misfits((total + known[left]) / (len(chosen) + 1), rows) @ counts
             best = int(np.argmin(each))
@@ -93,7 +93,7 @@ class Candidates:
         """Yield for random splits of the folds which rows are scored, (n,): a quarter of the folds."""
         filled = np.unique(self.folds)
         held = max(1, round(HELD_OUT * len(filled)))
-        for _ in range(min(most, max(SPLITS_OF_GAIN // 2, CELLS // (self.predictions.size * AT_MOST)))):
+        for _ in range(min(most, max(FEWEST_SPLITS, CELLS // (self.predictions.size * MOST_AVERAGED)))):
             yield np.isin(self.folds, rng.permutation(filled)[:held])
 
 

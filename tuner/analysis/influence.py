@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.hyperparameters import Floats, SearchedHyperparameter
-from tuner.analysis.ranks import average_ranks
 
 CHANCE = 0.05  # that any of several hyperparameters without effect is found
 LEAST_FREEDOM = 3  # degrees of freedom that a test needs
@@ -29,9 +28,10 @@ def influential(
     The one with the least p of its F test is kept if p is at most 5% / hyperparameters, and the next are tested beside
     it, since few points of an even sequence are correlated (forward selection).
     """
+    import pandas as pd
     from scipy.special import fdtrc
 
-    ranks = average_ranks(values)
+    ranks: Floats = np.asarray(pd.Series(values).rank(), dtype=np.float64)  # scipy.stats is imported more slowly
     designs = {one.name: _columns(one, params) for one in hyperparameters}
     kept: list[str] = []
     while len(kept) < len(designs):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tuner.analysis import (
-    AT_MOST,
     FOLD_ROWS,
+    MOST_AVERAGED,
     Candidates,
     NetworkRun,
     epoch_corrected_errors,
@@ -62,7 +62,7 @@ def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
             f"study {record.name!r}: an ensemble needs at least 2 complete trials, got {len(best)}. Run: "
             f"{command_text('search', *record.words)}"
         )
-    most = 2 * (size or AT_MOST)
+    most = 2 * (size or MOST_AVERAGED)
     with threadpool_limits(limits=1):
         kept = [(trial, of) for trial in best[:most] if (of := record.predicted(trial)) is not None]
         again: dict[int, TrainedTrial] = {}

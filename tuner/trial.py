@@ -151,6 +151,7 @@ def run_trial(
         seeds=network_seeds(seed, layout.n_networks),
         stopping=_stopping(dataset, settings),
         output=output_for(settings.output, is_numeric=not dataset.unit.is_share),
+        periodic=dataset.periodic,
         penalty_per=settings.penalty_per,
         rates=settings.rates,
         exact_zeros=settings.exact_zeros,

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import tuner
 from tests.modeling.conftest import mixed_rows
 from tuner import load_model
 from tuner.errors import ModelError, TunerError
@@ -83,7 +84,8 @@ def test_what_was_saved_comes_back(model_bytes: bytes, tmp_path: Path) -> None:
     rows = mixed_rows(50, seed=1)
     assert (tmp_path / "b.tuner").read_bytes() == model_bytes
     assert np.array_equal(model.predict_proba(rows), again.predict_proba(rows))
-    assert "residual" not in json.loads(members_of(model_bytes)["model.json"])["architecture"]  # older versions read it
+    shape = json.loads(members_of(model_bytes)["model.json"])["architecture"]
+    assert {"residual", "periodic"}.isdisjoint(shape)  # older versions read it
 
 
 def test_numpy_alone_can_read_the_weights(model_bytes: bytes) -> None:
@@ -93,6 +95,45 @@ def test_numpy_alone_can_read_the_weights(model_bytes: bytes) -> None:
     assert list(shapes) == ["0/W1", "0/b1", "0/W2", "0/b2"]
     assert shapes["0/W1"][1:] == shapes["0/b1"] == (6,)
     assert shapes["0/W2"] == (6, 3)
+
+
+@pytest.fixture(scope="module")
+def periodic_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A model file with periodic inputs."""
+    path = tmp_path_factory.mktemp("periodic") / "m.tuner"
+    settings = {"data": {"numeric": "periodic"}, "training": {"max_epochs": 2}, "network": {"hidden": [6]}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path.parent)
+        tuner.search(mixed_rows(90), target="class", trials=1, definition=settings).train().save(path)
+    return path.read_bytes()
+
+
+def test_periodic_inputs_come_back(periodic_bytes: bytes, tmp_path: Path) -> None:
+    """Their waves and what units take of them are arrays of the file; a network or an encoding alone is refused."""
+    (tmp_path / "a.tuner").write_bytes(periodic_bytes)
+    model = load_model(tmp_path / "a.tuner")
+    again = load_model(model.save(tmp_path / "b.tuner"))
+    assert np.array_equal(model.predict_proba(mixed_rows(50, seed=1)), again.predict_proba(mixed_rows(50, seed=1)))
+    assert (tmp_path / "b.tuner").read_bytes() == periodic_bytes
+    with np.load(io.BytesIO(periodic_bytes), allow_pickle=False) as arrays:
+        shapes = {name: arrays[name].shape for name in arrays.files if name != "model.json"}
+    assert shapes["0/V"] == (2, 2, 48)
+    assert shapes["0/U"] == (2, 49, 16)
+    members = members_of(periodic_bytes)
+    shape = json.loads(members["model.json"])["architecture"]
+    for other, message in (
+        (None, "an encoding with periodic inputs that its network does not have"),
+        ({**shape["periodic"], "columns": [0]}, "an encoding with periodic inputs that its network does not have"),
+        ({**shape["periodic"], "columns": [0, 500]}, "periodic: expected columns below"),
+        ({**shape["periodic"], "columns": [1, 0]}, "periodic: expected rising columns"),
+        ({**shape["periodic"], "waves": 2**60}, "too small for"),
+        ({**shape["periodic"], "units": 0}, "periodic: units: expected"),
+        ({**shape["periodic"], "code": 1}, "unknown key"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            unpack(forged(with_card(members, architecture={**shape, "periodic": other})), "m.tuner")
+    with pytest.raises(ModelError, match=r"0/V\.npy is missing"):
+        unpack(forged({name: data for name, data in members.items() if name != "0/V.npy"}), "m.tuner")
 
 
 @QUICK

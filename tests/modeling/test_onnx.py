@@ -120,11 +120,12 @@ def test_spellings_of_missing_cells(workplace: Path) -> None:
     assert {"network 1/layer 2/MatMul", "inputs/column color/LabelEncoder"} < set(names)
 
 
-def test_a_column_that_some_folds_do_not_use(workplace: Path) -> None:
+@pytest.mark.parametrize("form", ["standardize", "periodic"])
+def test_a_column_that_some_folds_do_not_use(form: str, workplace: Path) -> None:
     """The graph takes the columns of all folds, and each fold finds its own."""
     frame = mixed_rows(90, seed=7).drop(columns="day")
     frame.insert(0, "once", (np.arange(90) == 40).astype(float))
-    settings = {"data": {"folds": 3}, "training": {"max_epochs": 2}}
+    settings = {"data": {"folds": 3, "numeric": form}, "training": {"max_epochs": 2}}
     model = tuner.search(frame, target="class", trials=1, definition=settings).train()
     used = [{column.name for column in encoding.columns if column.features} for encoding in model.encodings]
     assert sum("once" in names for names in used) == 2

@@ -359,3 +359,41 @@ def test_trials_choose_the_form_of_numbers_where_nothing_else_does(data: str, ne
     parse_definition(text, "x.toml")
     with pytest.raises(DefinitionError, match=rf"x\.toml: space\.numeric: {why}"):
         parse_definition(text + 'numeric = { choice = ["standardize", "quantile"] }\n', "x.toml")
+
+
+@pytest.mark.parametrize(
+    ("data", "network", "space", "why"),
+    [
+        (
+            "",
+            "",
+            "highest_frequency = 5",
+            r'space\.highest_frequency: has no effect without data\.numeric = "periodic"',
+        ),
+        (
+            'numeric = "periodic"',
+            "",
+            "highest_frequency = 5000",
+            r"space\.highest_frequency: expected .*≤ 1000, got 5000",
+        ),
+        ('numeric = "periodic"', 'trainer = "a:b"', "", r'data\.numeric: expected another form than "periodic" with a'),
+        ('columns = { a = { numeric = "periodic" } }', 'trainer = "a:b"', "", r"data\.columns\.a\.numeric: expected"),
+    ],
+)
+def test_periodic_inputs_are_of_the_own_network(data: str, network: str, space: str, why: str) -> None:
+    """Their frequencies are refused where no number has any."""
+    text = f'name = "x"\n[data]\nsource = "x.csv"\ntarget = "y"\n{data}\n[network]\n{network}\n[space]\n{space}\n'
+    with pytest.raises(DefinitionError, match=rf"x\.toml: {why}"):
+        parse_definition(text, "x.toml")
+
+
+@pytest.mark.parametrize(
+    ("columns", "idle"), [("", ["highest_frequency"]), ('columns = { a = { numeric = "periodic" } }', [])]
+)
+def test_frequencies_are_idle_in_trials_without_periodic_inputs(columns: str, idle: list[str]) -> None:
+    """Unless a column has them in every trial."""
+    space = 'highest_frequency = { log_uniform = [1, 9] }\nnumeric = { choice = ["standardize", "periodic"] }'
+    text = f'name = "x"\n[data]\nsource = "x.csv"\ntarget = "y"\n{columns}\n[space]\n{space}\n'
+    searched = parse_definition(text, "x.toml").searched_space
+    assert searched.idle({"numeric": "standardize"}) == idle
+    assert searched.idle({"numeric": "periodic"}) == []

@@ -37,13 +37,15 @@ def gradcheck(
     definition.require_training_again("tuner gradcheck")
     space = definition.searched_space
     middle = space.middle()
-    train = data_of_trial(dataset, middle).parts[0].train
+    dataset = data_of_trial(dataset, middle)
+    train = dataset.parts[0].train
     check = check_gradients(
         Examples(train.inputs, train.y),
         n_classes=dataset.n_classes,
         hyperparameters=space.hyperparameters(middle),
         seed=definition.search.seed,
         output=output_for(definition.network.output_name, is_numeric=not dataset.unit.is_share),
+        periodic=dataset.periodic,
         penalty_per=definition.training.penalty_per,
         entries=entries,
     )

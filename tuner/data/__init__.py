@@ -28,7 +28,7 @@ from tuner.data.loading import (
     reader_of,
     with_another_split,
 )
-from tuner.data.number_forms import BINS, FORMS, ROBUST_LIMIT, STANDARDIZE, NumericForm
+from tuner.data.number_forms import BINS, FORMS, PERIODIC, ROBUST_LIMIT, STANDARDIZE, NumericForm
 from tuner.data.reading import FileReader, RowReader, fingerprint_of
 from tuner.data.settings import DataSettings, SplitSettings
 from tuner.data.subsets import random_subset
@@ -60,6 +60,7 @@ __all__ = [
     "FORMS",
     "LARGEST_INPUT",
     "MISSING",
+    "PERIODIC",
     "ROBUST_LIMIT",
     "STANDARDIZE",
     "ColumnSettings",

@@ -97,6 +97,7 @@ class DatasetFacts:
     unit: that of the errors; of numbers to predict, for which there are no classes, with their mean and scale.
     fingerprint: SHA-256 over the contents of the data files; settings are not part of it.
     encodings: one encoding as plain JSON per part.
+    periodic: the inputs of which networks make periodic ones.
     """
 
     class_names: tuple[str, ...]
@@ -112,6 +113,7 @@ class DatasetFacts:
     image: tuple[int, ...] | None = None
     notices: tuple[str, ...] = ()
     unit: Unit = SHARE
+    periodic: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

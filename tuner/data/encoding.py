@@ -36,6 +36,7 @@ from tuner.data.encoders import (
     slice_or_places,
 )
 from tuner.data.missing import missing_cells
+from tuner.data.number_forms import PERIODIC
 from tuner.data.settings import DataSettings, MissingCells
 from tuner.data.sources.opening import usable_rows
 from tuner.data.sources.raw import Raw, TargetNames, by_row, with_text_names
@@ -63,10 +64,11 @@ class Encoding:
     """A fitted encoding: ``transform`` makes a network's input of raw rows, ``to_json``/``from_json`` keep it.
 
     ``version``: 2 if it has what readers of version 1 would ignore, a notation of numbers or ``keep``; 3 with forms of
-    numbers, and 4 with an order or means of the target, which those of version 2 and 3 do not know.
+    numbers, 4 with an order or means of the target, and 5 with periodic inputs, which those of lower versions do not
+    know.
     """
 
-    version: Literal[1, 2, 3, 4] = 1
+    version: Literal[1, 2, 3, 4, 5] = 1
     columns: tuple[FittedColumn, ...]
     n_features: Annotated[int, Field(ge=1)]
     source_columns: tuple[str, ...]
@@ -131,6 +133,12 @@ class Encoding:
             for column in self.columns
             if column.encoder.reads in text or column.words or column.notation or column.order
         )
+
+    @property
+    def periodic(self) -> tuple[int, ...]:
+        """The places in X of the numbers of which a network makes periodic inputs."""
+        formed = (column.formed for column in self.columns if column.form is not None and column.form.name == PERIODIC)
+        return tuple(sorted(feature.position for features in formed for feature in features))
 
     def reads_as(self, columns: Mapping[str, Column]) -> bool:
         """Whether its columns are read as these are."""
@@ -297,7 +305,9 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
     ]
 
 
-def _version(columns: tuple[FittedColumn, ...], settings: DataSettings) -> Literal[1, 2, 3, 4]:
+def _version(columns: tuple[FittedColumn, ...], settings: DataSettings) -> Literal[1, 2, 3, 4, 5]:
+    if any(column.form is not None and column.form.name == PERIODIC for column in columns):
+        return 5
     if any(column.order or column.means for column in columns):
         return 4
     if any(column.form for column in columns):

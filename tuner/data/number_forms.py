@@ -8,6 +8,7 @@ the shares h_k(x) = clip((x − t_k) / (t_{k+1} − t_k), 0, 1) of them.
 - quantile: the normal quantile of the share of rows below x, linear between knots;
 - piecewise_linear: every h_k, an input for each bin of about as many rows (Gorishniy et al. 2022);
 - target_bins: the same with the bins of a small decision tree, which cuts where the target changes (the same);
+- periodic: the same as quantile, of which the network itself learns periodic inputs (the same);
 - auto: quantile for a skewed number; otherwise it is normalized.
 """
 
@@ -24,9 +25,10 @@ from pydantic import Field
 from tuner.formatting import count
 
 Doubles = NDArray[np.float64]
-NumberForm = Literal["robust", "quantile", "piecewise_linear"]
+NumberForm = Literal["robust", "quantile", "piecewise_linear", "periodic"]
 STANDARDIZE: Literal["standardize"] = "standardize"
 TARGET_BINS: Literal["target_bins"] = "target_bins"
+PERIODIC: Literal["periodic"] = "periodic"
 AUTO: Literal["auto"] = "auto"
 ChosenForm = Literal[NumberForm, "target_bins", "auto"]
 NumericForm = Literal["standardize", ChosenForm]
@@ -63,7 +65,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class FittedForm:
-    """A form, with what it learned of the training rows: knots (K + 1,), and quantile's value at each of them."""
+    """A form, with what it learned of the training rows: knots (K + 1,), and the quantile at each of them."""
 
     name: NumberForm
     knots: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
@@ -73,8 +75,13 @@ class FittedForm:
         rising = all(low < high for low, high in zip(self.knots, self.knots[1:], strict=False))
         if not rising or (len(self.knots) < 2) != (self.name == "robust"):
             raise ValueError(f"knots of {self.name}: expected rising numbers, two or more, got {len(self.knots)}")
-        if len(self.values) != (len(self.knots) if self.name == "quantile" else 0):
+        if len(self.values) != (len(self.knots) if self.is_quantile else 0):
             raise ValueError(f"values of {self.name}: expected one for each knot of quantile, got {len(self.values)}")
+
+    @property
+    def is_quantile(self) -> bool:
+        """Whether its input is a normal quantile."""
+        return self.name in ("quantile", PERIODIC)
 
     @property
     def n_inputs(self) -> int:
@@ -84,6 +91,8 @@ class FittedForm:
     @property
     def shown(self) -> str:
         """What `tuner data` says of it."""
+        if self.name == PERIODIC:
+            return "periodic inputs of quantile"
         bins = f", {count(self.n_inputs, 'bin')}" if self.name == "piecewise_linear" else ""
         return self.name.replace("_", " ") + bins
 
@@ -92,7 +101,7 @@ class FittedForm:
         if self.name == "robust":
             z = np.clip(z, -HUGE, HUGE)  # infinite where the spread is below 1e-308
             return np.asarray(z / np.hypot(1, z / ROBUST_LIMIT))[:, None]
-        if self.name == "quantile":
+        if self.is_quantile:
             made = np.interp(z, self.knots, self.values)  # infinite between knots less than 1e-308 apart
             return np.clip(made, self.values[0], self.values[-1])[:, None]
         knots = np.array(self.knots)

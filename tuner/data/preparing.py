@@ -123,6 +123,7 @@ def facts_of(assembly: Assembly, encodings: list[Encoding]) -> DatasetFacts:
         path=assembly.path,
         target=assembly.target,
         encodings=tuple(encoding.to_json() for encoding in encodings),
+        periodic=tuple(sorted({place for encoding in encodings for place in encoding.periodic})),
         columns=summarize(assembly, encodings),
         split_text=assembly.split_text,
         image=assembly.image,

@@ -212,6 +212,12 @@ class DataSettings(BaseModel):
         settings = self.model_dump(mode="json", exclude={"eyeball"})
         return settings | {key: value for key, value in noted.items() if value is not None}
 
+    @property
+    def forms(self) -> dict[str, NumericForm]:
+        """The forms of numbers that are set, by key."""
+        of_columns = {f"columns.{name}.numeric": self.column(name).numeric for name in self.columns}
+        return {key: form for key, form in {"numeric": self.numeric, **of_columns}.items() if form is not None}
+
     def column(self, name: str) -> ColumnSettings:
         """Return the overrides of a column; all None if the definition has none."""
         chosen = self.columns.get(name)

@@ -1,8 +1,9 @@
 """The model file: a zip of ``model.json`` and the weights as NPY arrays, under one checksum; nothing is pickled.
 
 Members are not compressed, so that none can unpack to more than the file's size.  Each weight matrix is a member:
-``0/W1.npy`` (n_in, n_out) and ``0/b1.npy`` (n_out,) of network 0, and so on, readable with NumPy's ``load``.  The zip's
-comment is the SHA-256 of all bytes before the digest.  Saving the same model again gives the same bytes.
+``0/W1.npy`` (n_in, n_out) and ``0/b1.npy`` (n_out,) of network 0, and so on, readable with NumPy's ``load``; with
+periodic inputs ``0/V.npy`` (columns, 2, waves) and ``0/U.npy`` (columns, waves + 1, units) before.  The zip's comment
+is the SHA-256 of all bytes before the digest.  Saving the same model again gives the same bytes.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import zipfile
 from collections.abc import Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +42,17 @@ Floats = NDArray[np.float32]
 
 def weight_names(architectures: Sequence[Architecture]) -> list[list[tuple[str, tuple[int, ...]]]]:
     """The members that hold each network's weights, with their shapes, in the order of θ."""
-    return [
-        [
+    names: list[list[tuple[str, tuple[int, ...]]]] = []
+    for network, architecture in enumerate(architectures):
+        shapes = () if architecture.periodic is None else architecture.periodic.shapes
+        of_periodic = [(f"{network}/{letter}.npy", shape) for letter, shape in zip("VU", shapes, strict=False)]
+        of_layers = [
             (f"{network}/{letter}{layer}.npy", shape)
             for layer, (n_in, n_out) in enumerate(pairwise(architecture.widths), start=1)
             for letter, shape in (("W", (n_in, n_out)), ("b", (n_out,)))
         ]
-        for network, architecture in enumerate(architectures)
-    ]
+        names.append([*of_periodic, *of_layers])
+    return names
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -60,12 +65,13 @@ def pack(metadata: ModelMetadata, thetas: Sequence[Floats]) -> bytes:
         text = json.dumps(metadata.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
         archive.writestr(zipfile.ZipInfo(METADATA, EPOCH), text.encode())
         shapes = metadata.architectures
-        views = [shape.views(theta) for shape, theta in zip(shapes, thetas, strict=True)]
-        arrays = [part for pairs in views for pair in pairs for part in pair]
-        for (name, _), array in zip(chain.from_iterable(weight_names(shapes)), arrays, strict=True):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(array, dtype=DTYPE), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), member.getvalue())
+        for names, theta in zip(weight_names(shapes), thetas, strict=True):
+            start = 0
+            for name, of_name in names:
+                part = theta[start : (start := start + math.prod(of_name))].reshape(of_name)
+                member = io.BytesIO()
+                np.lib.format.write_array(member, np.ascontiguousarray(part, dtype=DTYPE), allow_pickle=False)
+                archive.writestr(zipfile.ZipInfo(name, EPOCH), member.getvalue())
         archive.comment = MARK + b"0" * DIGEST
     content = buffer.getvalue()[:-DIGEST]
     return content + hashlib.sha256(content).hexdigest().encode()

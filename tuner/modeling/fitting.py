@@ -263,6 +263,7 @@ class _Fit:
             seeds=network_seeds(self.seed, self.request.seeds if self.request.ensemble else self.layout.n_networks),
             stopping=Stopping(max_epochs=epochs, patience=None, max_updates=updates),
             output=output_for(self.settings.output, is_numeric=not self.dataset.unit.is_share),
+            periodic=encoding.periodic,
             penalty_per=self.settings.penalty_per,
             rates=self.settings.rates,
             exact_zeros=self.settings.exact_zeros,

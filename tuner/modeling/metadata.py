@@ -49,8 +49,8 @@ MOST_NETWORKS = 10_000
 
 
 def _as_before(shape: Architecture, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    """Return plain JSON that versions without residual layers read, if the network has none."""
-    return {key: value for key, value in plain(shape).items() if key != "residual" or value}
+    """Return plain JSON that earlier versions read, if the network has nothing that they do not know."""
+    return {key: value for key, value in plain(shape).items() if key not in ("residual", "periodic") or value}
 
 
 Shape = Annotated[Architecture, WrapSerializer(_as_before)]
@@ -332,9 +332,7 @@ class ModelMetadata(MetadataSection):
         if (len(self.class_names) or self.unit.n_targets) != shape.n_classes:
             raise ValueError(f"{len(self.class_names)} class_names for a network of {shape.n_classes} classes")
         for network, architecture in enumerate(self.architectures):
-            n_features = self.encodings[network % len(self.encodings)].n_features
-            if n_features != architecture.n_features:
-                raise ValueError(f"an encoding of {n_features} features for {architecture.n_features} inputs")
+            _check_inputs(self.encodings[network % len(self.encodings)], architecture)
         return self
 
     def _check_target(self) -> None:
@@ -432,6 +430,14 @@ class ModelMetadata(MetadataSection):
             return f"{n} networks of trial {self.trial}, {rows}, {averaged}"
         updates = f", for {self.updates[0]:,} updates" if self.updates[0] else ""
         return f"one network with trial {self.trial}'s hyperparameters, {rows}{updates}"
+
+
+def _check_inputs(encoding: Encoding, shape: Architecture) -> None:
+    """Raise ValueError for an encoding that does not make the inputs of such a network."""
+    if encoding.n_features != shape.n_features:
+        raise ValueError(f"an encoding of {encoding.n_features} features for {shape.n_features} inputs")
+    if not set(encoding.periodic) <= set(() if shape.periodic is None else shape.periodic.columns):
+        raise ValueError("an encoding with periodic inputs that its network does not have")
 
 
 def new_metadata(record: StudyRecord, dataset: Dataset, trial: TrialRecord, **values: Any) -> ModelMetadata:

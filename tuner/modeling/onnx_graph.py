@@ -47,7 +47,7 @@ from tuner.data import (
 from tuner.errors import UsageError
 from tuner.files import whole_file
 from tuner.modeling.model import Model
-from tuner.nn import GELU, LARGEST_LOGARITHM, LEAK, MEDIAN, SELU, Network
+from tuner.nn import GELU, LARGEST_LOGARITHM, LEAK, MEDIAN, SELU, Network, Periodic
 from tuner.target_transforms import TargetTransform
 
 if TYPE_CHECKING:
@@ -318,10 +318,13 @@ def _numbers(nodes: _Nodes, network: Network, X: str, positions: Sequence[int]) 
 
 def _logits(nodes: _Nodes, network: Network, X: str, positions: Sequence[int]) -> str:
     """The logits of one network (n, n_outputs)."""
-    shape, a = network.architecture, X
+    shape, a, rows = network.architecture, X, list(positions)
+    if shape.periodic is not None:
+        a = nodes.add("Concat", X, _periodic(nodes, network, shape.periodic, X, positions), axis=1)
+        rows += range(shape.n_features, shape.widths[0])
     layers = shape.views(network.theta)
     for number, ((W, b), adds_input) in enumerate(zip(layers, [*shape.adds_input, False], strict=True), start=1):
-        weights = W[list(positions)] if number == 1 else W
+        weights = W[rows] if number == 1 else W
         with nodes.part(f"layer {number}"):
             before, a = a, nodes.add("Add", nodes.add("MatMul", a, nodes.constant(weights)), nodes.constant(b))
             if number < len(layers):
@@ -329,6 +332,23 @@ def _logits(nodes: _Nodes, network: Network, X: str, positions: Sequence[int]) -
             if adds_input:
                 a = nodes.add("Add", a, before)
     return a
+
+
+def _periodic(nodes: _Nodes, network: Network, spec: Periodic, X: str, positions: Sequence[int]) -> str:
+    """The periodic inputs of one network, (n, columns · units); ``positions``: of the columns of X in its own."""
+    (frequencies, phases), (U, b) = ((of[:, :-1], of[:, -1:]) for of in spec.views(network.theta))
+    places = [positions.index(column) if column in positions else len(positions) for column in spec.columns]
+    with nodes.part("periodic inputs"):
+        first = nodes.add("Gather", X, nodes.constant([0], np.int64), axis=1)
+        zero = nodes.add("Mul", first, nodes.constant(0, np.float32))
+        padded = nodes.add("Concat", X, zero, axis=1)  # a column that this network's fold lacks is 0
+        x = nodes.add("Gather", padded, nodes.constant(places, np.int64), axis=1)
+        by_column = nodes.add("Unsqueeze", nodes.add("Transpose", x, perm=[1, 0]), nodes.constant([2], np.int64))
+        angles = nodes.add("Add", nodes.add("Mul", by_column, nodes.constant(frequencies)), nodes.constant(phases))
+        taken = nodes.add("MatMul", nodes.add("Sin", angles), nodes.constant(U))
+        units = nodes.add("Relu", nodes.add("Add", taken, nodes.constant(b)))
+        by_row = nodes.add("Transpose", units, perm=[1, 0, 2])
+        return nodes.add("Reshape", by_row, nodes.constant([-1, spec.n_inputs], np.int64))
 
 
 def _gelu(nodes: _Nodes, z: str) -> str:
@@ -457,7 +477,7 @@ def _formed(nodes: _Nodes, column: FittedColumn, place: int) -> Piece:
         above = nodes.add("Sub", z, nodes.constant(knots[:-1]))
         ends = (nodes.constant(end, np.float64) for end in (0, 1))
         made = nodes.add("Clip", nodes.add("Div", above, nodes.constant(np.diff(knots))), *ends)
-        if form.name == "quantile":
+        if form.is_quantile:
             rises = nodes.add("MatMul", made, nodes.constant(np.diff(form.values)[:, None]))
             made = nodes.add("Add", rises, nodes.constant(form.values[0], np.float64))
     return nodes.cast(made, "FLOAT"), [feature.position for feature in column.formed]

@@ -11,6 +11,7 @@ from tuner.nn.network import Network, TrainedNetwork, classify_each
 from tuner.nn.normalization import NORMALIZATIONS
 from tuner.nn.optimizers import OPTIMIZERS
 from tuner.nn.parameter_groups import PARAMETER_GROUPS, SCALE
+from tuner.nn.periodic import MOST_FREQUENCY, Periodic
 from tuner.nn.plan import PENALTY_PER
 from tuner.nn.schedules import SCHEDULES
 from tuner.nn.stopping import Stopping
@@ -23,6 +24,7 @@ __all__ = [
     "LARGEST_LOGARITHM",
     "LEAK",
     "MEDIAN",
+    "MOST_FREQUENCY",
     "NORMALIZATIONS",
     "OPTIMIZERS",
     "OUTPUTS",
@@ -37,6 +39,7 @@ __all__ = [
     "Hyperparameters",
     "LayerReport",
     "Network",
+    "Periodic",
     "Stopping",
     "TrainedNetwork",
     "TrainingRun",

@@ -14,6 +14,7 @@ from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.arrays import Array
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.losses import Output, output_named
+from tuner.nn.periodic import HIGHEST_FREQUENCY, Periodic
 
 
 def residual_layers(hidden: Sequence[int]) -> list[bool]:
@@ -30,7 +31,7 @@ class Architecture:
     squared error), "huber" and "absolute" (by the losses of these names) have one unit per number to predict;
     ``n_classes`` is how many these are.  "poisson" has a single unit, the logarithm of a count, and quantiles (see
     ``quantile_output``) one each; ``n_classes`` is 1.  ``residual``: a hidden layer as wide as the one before it adds
-    that one's activations to its own.  (He et al. 2016)
+    that one's activations to its own.  (He et al. 2016)  ``periodic``: of which columns it makes periodic inputs.
     """
 
     n_features: int
@@ -39,6 +40,7 @@ class Architecture:
     activation: str = "relu"
     output: str = "softmax"
     residual: bool = False
+    periodic: Periodic | None = None
 
     def __post_init__(self) -> None:
         integer("n_features", self.n_features, low=1)
@@ -54,6 +56,9 @@ class Architecture:
             integer("hidden", width, low=1)
         if self.output == "sigmoid" and self.n_classes != 2:
             raise ArgumentError(f'output: "sigmoid" is for 2 classes, got {self.n_classes}; use "softmax"')
+        if self.periodic is not None and self.periodic.columns[-1] >= self.n_features:
+            last = self.periodic.columns[-1]
+            raise ArgumentError(f"periodic: expected columns below {self.n_features}, got {last}")
 
     @property
     def is_numeric(self) -> bool:
@@ -72,8 +77,18 @@ class Architecture:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Units of every layer, the input first and the output last."""
-        return (self.n_features, *self.hidden, self.n_outputs)
+        """Units of every layer, the inputs of the first one before and the output last."""
+        return (self.n_features + self.n_periodic, *self.hidden, self.n_outputs)
+
+    @property
+    def n_before_layers(self) -> int:
+        """Entries of θ before those of the layers, which make periodic inputs."""
+        return 0 if self.periodic is None else self.periodic.n_parameters
+
+    @property
+    def n_periodic(self) -> int:
+        """Periodic inputs of the first layer, behind the columns of X."""
+        return 0 if self.periodic is None else self.periodic.n_inputs
 
     @property
     def answers(self) -> tuple[int, str]:
@@ -93,7 +108,7 @@ class Architecture:
     @property
     def n_parameters(self) -> int:
         """Number of entries of θ."""
-        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.widths))
+        return self.n_before_layers + sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.widths))
 
     def least_bytes(self, *, networks: int, rows: int, slots: int) -> int:
         """Return the bytes that training takes at the least: θ, gradient, best θ, the optimizer's slots, activations.
@@ -101,16 +116,26 @@ class Architecture:
         ``networks`` train side by side on mini-batches of ``rows`` examples, in float32.
         """
         per_row = self.n_features + 2 * sum(self.hidden) + self.n_outputs
+        if self.periodic is not None:
+            per_row += self.n_features + 3 * self.n_periodic + 3 * len(self.periodic.columns) * self.periodic.waves
         return 4 * networks * ((3 + slots) * self.n_parameters + rows * per_row)
 
     def slices(self) -> list[tuple[slice, slice]]:
-        """Return the place of each layer's W and b in θ: W1, b1, W2, b2, …, each W row by row as (n_in, n_out)."""
-        slices, start = [], 0
+        """Return the place of each layer's W and b in θ: W1, b1, W2, b2, …, each W row by row as (n_in, n_out).
+
+        What makes periodic inputs is before them.
+        """
+        slices, start = [], self.n_before_layers
         for n_in, n_out in pairwise(self.widths):
             middle = start + n_in * n_out
             slices.append((slice(start, middle), slice(middle, middle + n_out)))
             start = middle + n_out
         return slices
+
+    @property
+    def unpenalized(self) -> list[slice]:
+        """The parts of θ that no penalty acts on: what makes periodic inputs, and biases."""
+        return [slice(0, self.n_before_layers), *(b for _, b in self.slices())]
 
     def matrices(self, theta: Array) -> list[Array]:
         """Return each layer as a view (n_in + 1, n_out) of θ: W, with b as the last row.
@@ -128,16 +153,25 @@ class Architecture:
         """Return (W, b) of each layer as views of θ: W (n_in, n_out) and b (n_out,), after any leading axis of θ."""
         return [(matrix[..., :-1, :], matrix[..., -1, :]) for matrix in self.matrices(theta)]
 
-    def initial(self, rng: np.random.Generator, initializer: str) -> Array:
-        """Return an initial θ in float64: weights drawn layer by layer from the input on, biases 0."""
+    def initial(
+        self, rng: np.random.Generator, initializer: str, highest_frequency: float = HIGHEST_FREQUENCY
+    ) -> Array:
+        """Return an initial θ in float64: weights drawn layer by layer from the input on, biases 0.
+
+        ``highest_frequency``: of periodic inputs, in cycles per unit of X.
+        """
         one_of("initializer", initializer, INITIALIZERS)
         theta = np.zeros(self.n_parameters)
+        if self.periodic is not None:
+            self.periodic.draw(rng, theta, highest_frequency)
         for W, _ in self.views(theta):
             W[...] = INITIALIZERS[initializer](rng, *W.shape)
         return theta
 
     def flatten(self, parameters: Sequence[tuple[Array, Array]]) -> Array:
-        """Return the θ of these (W, b) pairs, one per layer."""
+        """Return the θ of these (W, b) pairs, one per layer, of a network without periodic inputs."""
+        if self.periodic is not None:
+            raise ArgumentError("parameters: expected a network without periodic inputs")
         if len(parameters) != self.n_layers:
             raise ArgumentError(f"parameters: expected {self.n_layers} (W, b) pairs, got {len(parameters)}")
         theta = np.zeros(self.n_parameters)

@@ -23,6 +23,7 @@ from tuner.nn.lane import Lane
 from tuner.nn.losses import output_named
 from tuner.nn.normalization import Normalized, Statistics, scale_slices
 from tuner.nn.penalties import penalty_cost
+from tuner.nn.periodic import Periodic
 from tuner.nn.plan import Plan
 from tuner.nn.propagation import ForwardPass, TrainingPass
 from tuner.nn.stopping import Stopping
@@ -30,8 +31,8 @@ from tuner.nn.streams import Seed
 
 GREAT, LOOK, WRONG = 1e-7, 1e-5, 1e-3
 SHOWN = 3
-NAMES = "Wbγ"
-"""A layer's parts: weights, biases and scales."""
+NAMES, PERIODIC_NAMES = "Wbγ", "VU"
+"""A layer's parts: weights, biases and scales.  Of periodic inputs, layer 0: waves, and what units take of them."""
 UPDATES = 50
 
 
@@ -46,7 +47,7 @@ def gradient_verdict(difference: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EntryCheck:
-    """One entry of W (row, column) or of b (unit), numbers from 0."""
+    """One entry of W (row, column), of b (unit), or of V or U (column, row, unit), numbers from 0."""
 
     index: tuple[int, ...]
     analytic: float
@@ -56,6 +57,8 @@ class EntryCheck:
 @dataclass(frozen=True, slots=True)
 class PartCheck:
     """A layer's W, b or, with normalization, γ: ``checked`` of its ``size`` entries were compared.
+
+    Layer 0 are periodic inputs: V, frequencies and phases of waves, and U, whose last row are biases.
 
     ``worst`` are those that differ most.  Entries whose step crosses the kink of an activation, or of a weight's L1
     penalty, have no derivative and are ``skipped``.
@@ -120,6 +123,7 @@ def check_gradients(
     hyperparameters: Hyperparameters,
     seed: Seed,
     output: str = "softmax",
+    periodic: Sequence[int] = (),
     penalty_per: str = "train_set",
     epsilon: float = 1e-5,
     entries: int = 100,
@@ -138,7 +142,13 @@ def check_gradients(
     known = examples.prepared("examples", n_classes=n_classes, dtype=np.float64, is_numeric=is_numeric)
     some = known.rows(np.linspace(0, len(known) - 1, min(examples_used, len(known))).astype(np.int64))
     architecture = Architecture(
-        known.n_features, settings.hidden, n_classes, settings.activation, output, settings.residual
+        known.n_features,
+        settings.hidden,
+        n_classes,
+        settings.activation,
+        output,
+        settings.residual,
+        Periodic.of(periodic),
     )
     whole = replace(settings, optimizer="gradient_descent", alpha=1.0, batch_size="full", schedule="constant")
     whole = replace(whole, warmup_epochs=0)
@@ -231,6 +241,8 @@ class CostFunction:
     def sides(self) -> Array:
         """Return on which side of its kink every unit was in the last call."""
         none = np.zeros(0, dtype=bool)
+        if self._forward.periodic is not None:
+            none = (self._forward.periodic.units > 0).ravel()
         if not ACTIVATIONS[self._architecture.activation].has_kink:
             return none
         activations, before = self._forward.activations, [none, *self._forward.activations]
@@ -254,10 +266,10 @@ def compare_gradients(
     """Compare an analytic gradient (n_parameters,) with differences of the cost at chosen entries of each W and b."""
     theta = theta.astype(np.float64)
     parts, compared = [], []
-    for layer, (slices, entries) in enumerate(zip(_places(architecture, theta), chosen, strict=True), start=1):
-        n_in, n_out = architecture.widths[layer - 1 : layer + 1]
-        shapes = [(n_in, n_out), (n_out,), (n_out,)][: len(slices)]
-        for name, place, some, shape in zip(NAMES[: len(slices)], slices, entries, shapes, strict=True):
+    first = 1 if architecture.periodic is None else 0
+    for layer, (slices, entries) in enumerate(zip(_places(architecture, theta), chosen, strict=True), start=first):
+        names, shapes = _parts(architecture, layer)
+        for name, place, some, shape in zip(names, slices, entries, shapes, strict=False):
             pairs = {int(entry): _numeric(cost, theta, place.start + int(entry), name) for entry in some}
             kept = {entry: value for entry, value in pairs.items() if value is not None}
             a = analytic[place][list(kept)]
@@ -272,6 +284,14 @@ def compare_gradients(
             compared.append((a, n))
     everything = [np.concatenate(one) for one in zip(*compared, strict=True)]
     return PointCheck(updates, cost(theta), relative_difference(*everything), parts)
+
+
+def _parts(architecture: Architecture, layer: int) -> tuple[str, Sequence[tuple[int, ...]]]:
+    """Return the names and shapes of a layer's parts."""
+    if not layer and architecture.periodic is not None:
+        return PERIODIC_NAMES, architecture.periodic.shapes
+    n_in, n_out = architecture.widths[layer - 1 : layer + 1]
+    return NAMES, [(n_in, n_out), (n_out,), (n_out,)]
 
 
 def relative_difference(analytic: Array, numeric: Array) -> float:
@@ -295,12 +315,12 @@ def _numeric(cost: CostFunction, theta: Array, entry: int, name: str) -> float |
 
 
 def _places(architecture: Architecture, theta: Array) -> list[list[slice]]:
-    """Return the places of each layer's W, b and, if θ in training has them, γ."""
+    """Return the places of each layer's W, b and, if θ in training has them, γ; before, those of periodic inputs."""
     places = [list(pair) for pair in architecture.slices()]
     if len(theta) > architecture.n_parameters:
         for own, scales in zip(places, scale_slices(architecture), strict=False):  # the output layer has none
             own.append(scales)
-    return places
+    return places if architecture.periodic is None else [[*architecture.periodic.slices], *places]
 
 
 def _stratified(places: list[list[slice]], rng: np.random.Generator, entries: int) -> list[list[Ints]]:

@@ -12,6 +12,7 @@ from tuner.nn.architecture import residual_layers
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.normalization import NORMALIZATIONS
 from tuner.nn.optimizers import OPTIMIZERS
+from tuner.nn.periodic import HIGHEST_FREQUENCY, MOST_FREQUENCY
 from tuner.nn.schedules import SCHEDULES
 
 
@@ -26,7 +27,8 @@ class Hyperparameters:
     schedule.  ``label_smoothing`` is the share of each target that is spread evenly over all classes, and no use with
     numbers.  ``clip_norm`` is the largest norm of the loss's gradient, 0 for any.  ``weight_average`` is the decay rate
     of the average of θ over the updates that is evaluated in the place of θ, 0 for θ itself.  ``residual``: hidden
-    layers as wide as the one before add that one's activations.
+    layers as wide as the one before add that one's activations.  ``highest_frequency``, in cycles per unit of a number,
+    is that of the waves of periodic inputs at the start.
     """
 
     hidden: tuple[int, ...] = ()
@@ -50,6 +52,7 @@ class Hyperparameters:
     weight_average: float = 0.0
     normalization: str = "none"
     residual: bool = False
+    highest_frequency: float = HIGHEST_FREQUENCY
 
     def __post_init__(self) -> None:
         for width in self.hidden:
@@ -70,6 +73,7 @@ class Hyperparameters:
         number("label_smoothing", self.label_smoothing, low=0, below=1)
         number("clip_norm", self.clip_norm, low=0)
         number("weight_average", self.weight_average, low=0, below=1)
+        number("highest_frequency", self.highest_frequency, above=0, high=MOST_FREQUENCY)
         one_of("normalization", self.normalization, NORMALIZATIONS)
         if self.batch_size == 1 and self.normalizes:
             raise ArgumentError('normalization: expected "none" with batch_size 1, as one row has no variance')

@@ -33,7 +33,8 @@ class Lane:
         self.dev_weights = None if self.dev is None else self.dev.relative_error_weights
         self.streams = streams(seed)
         if initial is None:
-            initial = plan.architecture.initial(self.streams["initialization"], self.hyperparameters.initializer)
+            hp = self.hyperparameters
+            initial = plan.architecture.initial(self.streams["initialization"], hp.initializer, hp.highest_frequency)
         self.best_theta = initial.astype(plan.dtype)
         self.stopping = EarlyStopping(plan.stopping)
         self.curve: dict[str, list[float]] = {name: [] for name in CURVE}

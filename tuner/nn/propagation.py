@@ -21,6 +21,7 @@ from tuner.nn.flags import FlagRows
 from tuner.nn.losses import SUMMED_BY_PRODUCT
 from tuner.nn.memory import aligned, row_length
 from tuner.nn.normalization import LayerNormalization, Normalized
+from tuner.nn.periodic import PeriodicPass
 from tuner.nn.products import Forward, WeightGradient, backward_calls, product_call
 
 FirstInputs: TypeAlias = Array | Sequence[FlagRows]
@@ -53,6 +54,8 @@ class ForwardPass:
             for adds, full, before in zip(architecture.adds_input, self._full, [None, *self._full], strict=False)
         ]
         self._output = output.swapaxes(1, 2)
+        spec = architecture.periodic
+        self.periodic = None if spec is None else PeriodicPass(spec, architecture.n_features, theta, rows)
 
     def calls(self, inputs: FirstInputs) -> list[Call]:
         """Return the calls that fill the logits from inputs (K or, shared by all networks, 1, rows, n_features + 1)."""
@@ -60,7 +63,12 @@ class ForwardPass:
             inputs = [*inputs] * (len(self.logits) // len(inputs))
         elif self._first is not None:
             inputs = np.broadcast_to(inputs, (len(self.logits), *inputs.shape[1:]))
-        return self._layers(inputs, self._values)
+        made, inputs = self._periodic_inputs(inputs)
+        return [*made, *self._layers(inputs, self._values)]
+
+    def _periodic_inputs(self, inputs: FirstInputs) -> tuple[list[Call], FirstInputs]:
+        """Return the calls that make periodic inputs of X, and what the first layer takes."""
+        return ([], inputs) if self.periodic is None else self.periodic.bind(inputs)
 
     @cached_property
     def _values(self) -> list[list[Call]]:
@@ -127,6 +135,7 @@ class TrainingPass(ForwardPass):
         super().__init__(architecture, theta, rows)
         *hidden, output = architecture.matrices(theta)
         *gradients, self._output_gradient = architecture.matrices(gradient)
+        self._gradient = gradient
         K, k = len(theta), architecture.n_outputs
         summed = even and k * k * rows <= SUMMED_BY_PRODUCT
         self._inverse = aligned((K, k, k), theta.dtype) if summed else None
@@ -168,6 +177,7 @@ class TrainingPass(ForwardPass):
         ``targets`` and ``weight`` are those of ``losses.Output.delta``.  A mask (K, rows, row_length(width)) holds 0 or
         1/keep_prob for each hidden unit, then a 1; None without dropout.
         """
+        made, inputs = self._periodic_inputs(inputs)
         buffers = zip(self._full, self._slopes, self._deltas, masks, strict=True)
         bound = [self._activation.bind(*buffer) for buffer in buffers]
         if self._normalizations:
@@ -187,7 +197,9 @@ class TrainingPass(ForwardPass):
             backward += [*back, *through, *weight_gradient]
         for normalization in self._normalizations:
             backward += normalization.finish
-        return Batch(self._layers(inputs, [activate for activate, _ in bound]), backward)
+        if self.periodic is not None:
+            backward += self.periodic.backward(self._first_delta, self._first_matrix, self._gradient)
+        return Batch([*made, *self._layers(inputs, [activate for activate, _ in bound])], backward)
 
     def _through(self, down: Sequence[list[Call]]) -> list[list[Call]]:
         """Return the calls that turn the gradient of each layer's activations into that of z.

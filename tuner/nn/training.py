@@ -27,6 +27,7 @@ from tuner.nn.lane import CURVE, Lane, worst_measured
 from tuner.nn.memory import UFUNC_BUFFER
 from tuner.nn.network import TrainedNetwork
 from tuner.nn.parameter_groups import check_rates
+from tuner.nn.periodic import Periodic
 from tuner.nn.plan import (
     PENALTY_PER,
     Augment,
@@ -90,6 +91,7 @@ def train(
     seeds: Sequence[Seed],
     stopping: Stopping,
     output: str = "softmax",
+    periodic: Sequence[int] = (),
     penalty_per: str = "train_set",
     rates: Mapping[str, float] | None = None,
     exact_zeros: bool = True,
@@ -107,7 +109,8 @@ def train(
 
     ``train``, ``dev`` and ``hyperparameters`` are one for all networks, or a sequence of K; hidden layers, activation,
     optimizer and batch size must agree.  ``initial`` is a flat θ for all networks, or one per network
-    (``Architecture.flatten`` makes it).  ``rates``: factors of α for groups of parameters (``PARAMETER_GROUPS``), 1 for
+    (``Architecture.flatten`` makes it).  ``periodic``: the columns of X, in rising order, that become periodic inputs.
+    ``rates``: factors of α for groups of parameters (``PARAMETER_GROUPS``), 1 for
     others.  ``exact_zeros``: L1 is a soft threshold after each step, which makes weights
     exactly 0; False: its sign is part of the gradient, as in versions to 0.2.  ``order(epoch)``, epochs from 1, gives
     the order of the examples; without it the order is random.  ``masks(epoch, batch, layer)``, each from 1, gives the
@@ -130,7 +133,13 @@ def train(
     shape = trains[0].X.shape if isinstance(trains[0].X, Inputs) else np.shape(trains[0].X)
     n_features = shape[-1] if len(shape) == 2 else 1
     architecture = Architecture(
-        n_features, tuple(settings[0].hidden), n_classes, settings[0].activation, output, settings[0].residual
+        n_features,
+        tuple(settings[0].hidden),
+        n_classes,
+        settings[0].activation,
+        output,
+        settings[0].residual,
+        Periodic.of(periodic),
     )
     plan = Plan(
         architecture=architecture,

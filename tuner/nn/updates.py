@@ -107,7 +107,7 @@ class Update:
         for start in range(0, size, width):
             stop = min(start + width, size)
             part, within = np.s_[:, start:stop], np.s_[:, : stop - start]
-            unpenalized = [*(b for _, b in architecture.slices()), slice(architecture.n_parameters, size)]
+            unpenalized = [*architecture.unpenalized, slice(architecture.n_parameters, size)]
             ends = [(max(b.start, start), min(b.stop, stop)) for b in unpenalized]
             biases = [np.s_[:, low - start : high - start] for low, high in ends if low < high]
             weights, g, temporary, own = theta[part], gradient[part], scratch[within], [slot[part] for slot in slots]

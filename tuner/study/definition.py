@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from tuner.arguments import shown
-from tuner.data import AUGMENTATIONS, DataSettings, NumericForm, make_augment
+from tuner.data import AUGMENTATIONS, PERIODIC, DataSettings, NumericForm, make_augment
 from tuner.errors import UsageError
 from tuner.formatting import bounded, some_of
 from tuner.limits import MOST_CONFIRMED, MOST_SEEDS, MOST_THREADS
@@ -472,6 +472,7 @@ class StudyDefinition(BaseModel):
                     raise ValueError(f"space.{name}: expected {expected}, got {shown(value)}")
         if "numeric" in self.space and (why := self._one_form_misfit()):
             raise ValueError(f"space.numeric: {why}")
+        self._check_periodic()
         if self.data.image is None:
             for name in self.space:
                 if name in AUGMENTATIONS:
@@ -487,6 +488,18 @@ class StudyDefinition(BaseModel):
         if self.data.numeric is not None:
             return "mutually exclusive with data.numeric, which is the form of all trials"
         return None if self.data.image is None else "the pixels of an image are normalized alike; leave it out"
+
+    def _check_periodic(self) -> None:
+        """Refuse periodic inputs where nothing learns them, and their frequencies where there are none."""
+        keys = [key for key, form in self.data.forms.items() if form == PERIODIC]
+        if not self.trainer_kind.knows_hyperparameters:
+            if keys:
+                raise ValueError(
+                    f'data.{keys[0]}: expected another form than "periodic" with a custom trainer, as tuner\'s own '
+                    'network learns it; "quantile" is what it is learned from'
+                )
+        elif "highest_frequency" in self.space and PERIODIC not in self.forms and not keys:
+            raise ValueError('space.highest_frequency: has no effect without data.numeric = "periodic"')
 
     @model_validator(mode="after")
     def _each_hidden_layer_has_its_keep_prob(self) -> StudyDefinition:
@@ -571,7 +584,7 @@ class StudyDefinition(BaseModel):
         if not self.trainer_kind.knows_hyperparameters:
             return Space(self.space, defaults=False)
         network = {"hidden": format_hidden(self.network.hidden), "activation": self.network.activation}
-        return Space({**network, **self.space})
+        return Space({**network, **self.space}, has_periodic=PERIODIC in self.data.forms.values())
 
     @property
     def defaults(self) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from typing import Any
 
 from tuner.data import AUGMENTATIONS, FORMS, STANDARDIZE
 from tuner.formatting import bounded
-from tuner.nn import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, Hyperparameters
+from tuner.nn import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    MOST_FREQUENCY,
+    NORMALIZATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    Hyperparameters,
+)
 from tuner.scales import SCALES, is_power_of_two
 from tuner.study.known_names import suggest
 
@@ -220,6 +228,12 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
         "form in which numbers are inputs, for all columns without one of their own in [data.columns]",
         options=FORMS,
         otherwise=STANDARDIZE,
+    ),
+    "highest_frequency": HyperparameterSpec(
+        "highest_frequency",
+        _number(above=0, high=MOST_FREQUENCY),
+        _SCALES,
+        'of the waves of numbers in the form "periodic", at the start, in cycles per standard deviation',
     ),
     **{
         name: HyperparameterSpec(

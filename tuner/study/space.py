@@ -14,7 +14,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuner.data import AUGMENTATIONS
+from tuner.data import AUGMENTATIONS, PERIODIC
 from tuner.nn import Hyperparameters, idle_hyperparameters
 from tuner.study.hyperparameters import HYPERPARAMETERS, in_order, layer_of, spec_of
 from tuner.study.ranges import Range
@@ -61,10 +61,14 @@ class Space:
 
     ``fixed`` maps hyperparameters to values, ``searched`` maps them to :class:`Range`.  Together they hold every
     hyperparameter that the definition sets and, with ``defaults``, the six that are always shown.  Unknown names are
-    hyperparameters of a custom trainer, without defaults.
+    hyperparameters of a custom trainer, without defaults.  ``has_periodic``: some numbers are periodic inputs in every
+    trial.
     """
 
-    def __init__(self, entries: Mapping[str, Value | Range], *, defaults: bool = True) -> None:
+    def __init__(
+        self, entries: Mapping[str, Value | Range], *, defaults: bool = True, has_periodic: bool = False
+    ) -> None:
+        self._has_periodic = has_periodic
         self.fixed: dict[str, Value] = {}
         self.searched: dict[str, Range] = {}
         self._idle: dict[tuple[tuple[str, Value], ...], list[str]] = {}
@@ -139,6 +143,8 @@ class Space:
         if made not in self._idle:
             network = self.hyperparameters(dict(made))
             fields = idle_hyperparameters(network)
+            if not self._has_periodic and dict(made).get("numeric") != PERIODIC:
+                fields |= {"highest_frequency"}
             self._idle[made] = [
                 name
                 for name in self.searched

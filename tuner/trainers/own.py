@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
 from tuner.errors import UsageError
-from tuner.nn import Architecture, Hyperparameters, output_for
+from tuner.nn import Architecture, Hyperparameters, Periodic, output_for
 from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import DevPredictions, NetworkRecord, Outcome, pack_losses
 from tuner.study import StudyDefinition
@@ -63,7 +63,9 @@ class OwnNetwork:
         """Raise TrialError, before anything is allocated, for networks that need more memory than is free."""
         n, n_features = dataset.parts[0].train.inputs.shape
         output = output_for(self.definition.network.output_name, is_numeric=not dataset.unit.is_share)
-        shape = Architecture(n_features, tuple(hyperparameters.hidden), dataset.n_classes, output=output)
+        periodic = Periodic.of(dataset.periodic)
+        hidden = tuple(hyperparameters.hidden)
+        shape = Architecture(n_features, hidden, dataset.n_classes, output=output, periodic=periodic)
         need = shape.least_bytes(
             networks=dev_layout(dataset, self.definition.training.seeds).n_networks,
             rows=n if hyperparameters.batch_size == "full" else min(n, int(hyperparameters.batch_size)),

@@ -161,6 +161,7 @@ def logistic_regression(
     of_a_row = dataset.n_features * dataset.n_classes * len(PENALTIES) * len(dataset.parts)
     epochs = int(np.clip(MOST_PRODUCTS / of_a_row / dataset.n_train, FEWEST_EPOCHS, SHORT.max_epochs))
     dataset = _thinned(dataset, max(int(MOST_PRODUCTS / of_a_row / epochs), FEWEST_ROWS), definition)
+    dataset = replace(dataset, periodic=())  # which are no linear function of a number
     stopping = replace(SHORT, max_epochs=epochs)
     settings = replace(trial_settings(definition), metric="error", seeds=1, rungs=(), stopping=stopping)
     if dataset.dev_strata is not None and settings.class_weight is None:

@@ -109,6 +109,22 @@ def test_logistic_regression_separates_what_a_line_can(edit: Edit) -> None:
     assert error < 0.4 < reference_models.majority(dataset)
 
 
+def test_logistic_regression_has_no_periodic_inputs() -> None:
+    """It is linear in the quantiles that they are learned from."""
+    frame = pd.DataFrame({"x": np.linspace(0, 9, 300)})
+    frame["kind"] = np.where(np.sin(frame["x"]) > 0, "a", "b")
+    errors = []
+    for form in ("quantile", "periodic"):
+        definition = StudyDefinition.model_validate(
+            {"name": "x", "data": {"source": "x.csv", "target": "kind", "numeric": form}}
+        )
+        settings = definition.data.model_copy(update={"source": None, "target": None})
+        dataset = dataset_from_frame(frame, "kind", settings)
+        assert dataset.periodic == ((0,) if form == "periodic" else ())
+        errors.append(reference_models.logistic_regression(definition, dataset))
+    assert errors[0] == errors[1] > 0.2
+
+
 @pytest.mark.parametrize("folds", [None, 5])
 def test_the_choice_among_penalties_and_epochs_is_allowed_for(
     folds: int | None, monkeypatch: pytest.MonkeyPatch

@@ -20,6 +20,7 @@ SMALL = 10_000
 WIDTHS = ("64-32", "128", "256", "256-128")
 WIDTHS_OF_MANY_ROWS = ("128-64", "256-128")
 NUMBER_FORMS = ("standardize", "piecewise_linear", "target_bins")
+NUMBER_FORMS_OF_MANY_ROWS = (*NUMBER_FORMS, "periodic")
 MOST_NUMBERS = 50  # columns; with an input for each bin, of more, networks have many times the weights
 MOST_BINNED = 100_000_000  # inputs of all rows: 400 MB
 IMBALANCED = 0.05
@@ -193,10 +194,14 @@ def _space(shape: DataShape) -> list[str]:
     largest = 2 ** max(5, min(12, math.floor(math.log2(max(m / 16, 1)))))
     longest_memory = 0.999 if is_small and m / math.sqrt(smallest * largest) >= 100 else 0.99
     rates = [0.01, 1.0] if is_small else [0.0003, 0.01]
+    forms = NUMBER_FORMS if is_small else NUMBER_FORMS_OF_MANY_ROWS
     lines = [
         _line("hidden", {"choice": [*widths]}, f'units per hidden layer; "none" is {_without(shape)}'),
-        _line("numeric", {"choice": [*NUMBER_FORMS]}, "numbers as they are, or an input for each of their bins")
+        _line("numeric", {"choice": [*forms]}, "numbers as they are, or an input for each of their bins")
         if shape.may_bin
+        else None,
+        _line("highest_frequency", {"log_uniform": [1.0, 100.0]}, "of periodic inputs, in cycles per standard deviation")
+        if shape.may_bin and not is_small
         else None,
         _line("lambda", {"log_uniform": _ends(m * 1e-6, m * 1e-2)}, "L2 penalty; acts as lambda/m"),
         _line("keep_prob", {"uniform": [0.5, 1.0]}, "dropout: share of units that are kept"),

@@ -49,13 +49,28 @@ def test_long_momentum_needs_many_updates_an_epoch() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "columns", "is_searched"),
-    [(1000, 0, False), (1000, 1, True), (1000, 50, True), (1000, 51, False), (125_000, 50, True), (126_000, 50, False)],
+    [
+        (1000, 0, False),
+        (1000, 1, True),
+        (12_499, 50, True),
+        (12_501, 50, True),
+        (1000, 50, True),
+        (1000, 51, False),
+        (125_000, 50, True),
+        (126_000, 50, False),
+    ],
 )
 def test_the_form_of_numbers_is_searched(rows: int, columns: int, is_searched: bool) -> None:
-    """Unless there are none, or so many that an input for each bin makes networks slow, or the rows too large."""
+    """Unless there are none, or so many that an input for each bin makes networks slow, or the rows too large.
+
+    Periodic inputs need many rows.
+    """
     shape = DataShape(rows, rows * 4 // 5, 60, (500, 500), n_numbers=columns)
     definition = parse_definition(make_definition("made", "made.csv", "y", shape), "made.toml")
-    assert definition.forms == (["standardize", "piecewise_linear", "target_bins"] if is_searched else [])
+    periodic = ["periodic"] if rows > 12_500 else []
+    assert definition.forms == (["standardize", "piecewise_linear", "target_bins", *periodic] if is_searched else [])
+    searches_frequency = "highest_frequency" in definition.searched_space.searched
+    assert searches_frequency == bool(is_searched and periodic)
 
 
 @pytest.mark.parametrize(("image", "most"), [((28, 28), 2.0), ((224, 96, 3), 6.0), ((8, 8), None), (None, None)])

@@ -200,7 +200,9 @@ def _space(shape: DataShape) -> list[str]:
         _line("numeric", {"choice": [*forms]}, "numbers as they are, or an input for each of their bins")
         if shape.may_bin
         else None,
-        _line("highest_frequency", {"log_uniform": [1.0, 100.0]}, "of periodic inputs, in cycles per standard deviation")
+        _line(
+            "highest_frequency", {"log_uniform": [1.0, 100.0]}, "of periodic inputs, in cycles per standard deviation"
+        )
         if shape.may_bin and not is_small
         else None,
         _line("lambda", {"log_uniform": _ends(m * 1e-6, m * 1e-2)}, "L2 penalty; acts as lambda/m"),

@@ -3,9 +3,10 @@
     python -m benchmarks.tables FOLDER [--variants standard narrow ...] [--tables choosing | judging | adult ...]
         [--rows 600] [--seeds 1] [--trials 20] [--ensemble] [--records FILE]
 
-``FOLDER``: see real_tables.py.  Each table is cut to ``--rows``, which are searched with the definition made for them
-and the changes of a variant; the truth is the error of the model that ``tuner train`` delivers on up to 5,000 of the
-other rows: the balanced one if the metric says so, and of numbers the RMSE.  With ``--ensemble`` also that of the
+``FOLDER``: see real_tables.py.  Each table is cut to ``--rows`` (half of it, if it has less than twice as many; made
+tables have), which are searched with the definition made for them and the changes of a variant; the truth is the error
+of the model that ``tuner train`` delivers on up to 5,000 of the other rows: the balanced one if the metric says so, and
+of numbers the RMSE.  With ``--ensemble`` also that of the
 average that ``tuner train --ensemble-of auto`` chooses.  Peers are scikit-learn's with their defaults, its gradient
 boosting searched in the processor time of the first variant's search, too (at random, by cross-validation), and, where
 they are installed, LightGBM, CatBoost and pytabkit's RealMLP-TD with their defaults.  The defaults are chosen on the
@@ -47,6 +48,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import tuner
+from benchmarks import made_tables
 from benchmarks.made_tables import MADE
 from benchmarks.real_tables import Table, number_tables, tables
 from tuner.workspace import make_definition_file
@@ -66,6 +68,12 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "space": {"hidden": None, "numeric": None, "weight_average": None},
     },
     "one_form": {"space": {"numeric": None}},
+    "no_periodic": {
+        "space": {
+            "numeric": {"choice": ["standardize", "piecewise_linear", "target_bins"]},
+            "highest_frequency": None,
+        }
+    },
     "not_averaged": {"space": {"weight_average": None}},
     "normalized": {"space": {"normalization": {"choice": ["none", "batch"]}}},
     "residual": {
@@ -289,6 +297,7 @@ def main() -> None:
     asked = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     folder, file = asked.folder.resolve(), asked.records.resolve()
+    made_tables.ROWS = max(made_tables.ROWS, 2 * asked.rows)
     rare = {f"{name} rare": MADE[name] for name in ("moons noise", "shops")}
     every = {**tables(folder), **number_tables(folder), **MADE, **rare}
     records = kept(file)

@@ -6,12 +6,11 @@
 ``FOLDER``: see real_tables.py.  Each table is cut to ``--rows`` (half of it, if it has less than twice as many; made
 tables have), which are searched with the definition made for them and the changes of a variant; the truth is the error
 of the model that ``tuner train`` delivers on up to 5,000 of the other rows: the balanced one if the metric says so, and
-of numbers the RMSE.  With ``--ensemble`` also that of the
-average that ``tuner train --ensemble-of auto`` chooses.  Peers are scikit-learn's with their defaults, its gradient
-boosting searched in the processor time of the first variant's search, too (at random, by cross-validation), and, where
-they are installed, LightGBM, CatBoost and pytabkit's RealMLP-TD with their defaults.  The defaults are chosen on the
-tables ``choosing``, and judged on ``judging``; no data are in both.  A record per search is kept in ``--records``;
-searches that it holds are not repeated.
+of numbers the RMSE.  With ``--ensemble`` also that of the average that ``tuner train --ensemble-of auto`` chooses.
+Peers are scikit-learn's with their defaults, its gradient boosting searched in the processor time of the first
+variant's search, too (at random, by cross-validation), and, where they are installed, LightGBM, CatBoost and pytabkit's
+RealMLP-TD with their defaults.  The defaults are chosen on the tables ``choosing``, and judged on ``judging``; no data
+are in both.  A record per search is kept in ``--records``; searches that it holds are not repeated.
 """
 
 from __future__ import annotations

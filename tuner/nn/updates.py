@@ -108,10 +108,10 @@ class Update:
             stop = min(start + width, size)
             part, within = np.s_[:, start:stop], np.s_[:, : stop - start]
             unpenalized = [*architecture.unpenalized, slice(architecture.n_parameters, size)]
-            ends = [(max(b.start, start), min(b.stop, stop)) for b in unpenalized]
-            biases = [np.s_[:, low - start : high - start] for low, high in ends if low < high]
+            ends = [(max(place.start, start), min(place.stop, stop)) for place in unpenalized]
+            spared = [np.s_[:, low - start : high - start] for low, high in ends if low < high]
             weights, g, temporary, own = theta[part], gradient[part], scratch[within], [slot[part] for slot in slots]
-            in_scratch = [scratch[bias] for bias in biases]
+            in_scratch = [scratch[place] for place in spared]
             scaled = [] if factors is None else [partial(np.multiply, temporary, factors[:, start:stop], temporary)]
             self.penalize += penalty.calls(weights, g, temporary, in_scratch)
             self.step += penalty.in_step.calls(weights, g, temporary, in_scratch)
@@ -125,6 +125,6 @@ class Update:
             if clipped is not None and penalty.threshold is not None:
                 self.step += optimizer.divide(penalty.threshold, own, temporary, rates)
                 self.step += scaled
-                self.step += shrink(weights, temporary, clipped[within], [clipped[bias] for bias in biases])
+                self.step += shrink(weights, temporary, clipped[within], [clipped[place] for place in spared])
             if averaging is not None:
                 self.step += averaging.calls(weights, averaging.average[part], temporary)

@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import DEADLINE, Run
 from tuner.cli import progress
-from tuner.cli.progress import JsonLines, TextLines, show_reading
+from tuner.cli.progress import JsonLines, TextLines, show_steps
 from tuner.cli.search_command import again
 from tuner.data import DataSettings, FileReader, dataset_from
 from tuner.formatting import rough_duration
@@ -269,7 +269,7 @@ def test_a_large_file_is_named_before_it_is_read(
     reader = FileReader(DataSettings(source="rows.csv", target="y"), tmp_path)
     for large, quiet, lines in ((1 << 20, False, 0), (1, True, 0), (1, False, 1)):
         monkeypatch.setattr("tuner.data.reading.LARGE", large)
-        with show_reading(quiet=quiet, log_format=log_format), reader:
+        with show_steps(quiet=quiet, log_format=log_format), reader:
             dataset_from(reader, cache=False)
             reader.raws()
         printed = capsys.readouterr().err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import re
 import sqlite3
 import statistics
 from contextlib import closing
@@ -18,7 +20,7 @@ import tuner
 from tests.conftest import small_table
 from tests.modeling.conftest import mixed_rows
 from tuner.errors import ArgumentError, DataError, UsageError
-from tuner.modeling import evaluate
+from tuner.modeling import evaluate, fitting
 from tuner.modeling.fitting import stretched
 from tuner.nn import Hyperparameters, TrainedNetwork, TrainingRun, train
 from tuner.outcomes import StopReason
@@ -45,6 +47,22 @@ def test_the_best_trial_is_repeated_to_the_bit(place: Path) -> None:
     assert model.errors["train"]["value"] == trial.networks[0].train_wrong / trial.networks[0].n_train
     assert {error["of"] for name, error in model.errors.items() if name != "dev_corrected"} == {"this model"}
     assert model.save("a.tuner").read_bytes() == study.train().save("b.tuner").read_bytes()
+
+
+def test_what_takes_a_while_is_said_before(
+    place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which trials are trained again, and how long they took; nothing of trials that took no time."""
+    caplog.set_level(logging.INFO, "tuner.modeling")
+    study = tuner.load_study("mixed")
+    study.train(trial=1)
+    assert not caplog.messages
+    monkeypatch.setattr(fitting, "LONG", 0.0)
+    study.train(trial=1, seeds=2)
+    study.train(ensemble_of=2)
+    one, several = caplog.messages
+    assert re.fullmatch(r"training trial 1 again, which took \d\.\d s in the search, with 2 seeds", one)
+    assert re.fullmatch(r"training trials \d+ and \d+ again, which together took \d\.\d s in the search", several)
 
 
 def test_any_trial_can_be_had(place: Path) -> None:

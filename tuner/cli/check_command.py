@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuner.cli.data_command import findings_lines
 from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument, TargetOption
 from tuner.cli.printing import print_result
-from tuner.cli.progress import show_reading
+from tuner.cli.progress import show_steps
 from tuner.formatting import rough_duration
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check(
     from tuner.workspace import StudyRequest, load_checked
 
     request = StudyRequest(study, target, storage, allow_trainers=tuple(allow_trainer or ()))
-    with show_reading():
+    with show_steps():
         source, dataset, trainer, findings = load_checked(request)
     definition = source.definition
     estimate = trainer.estimate(dataset)

@@ -8,7 +8,7 @@ from typing import Any
 from tuner.cli.data_options import takes_data_options
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
 from tuner.cli.printing import print_result
-from tuner.cli.progress import show_reading
+from tuner.cli.progress import show_steps
 
 
 @takes_data_options
@@ -23,7 +23,7 @@ def data(
     from tuner.data import describe
     from tuner.workspace import StudyRequest, load_checked
 
-    with show_reading():
+    with show_steps():
         source, dataset, _, findings = load_checked(StudyRequest(study, target, storage, data=of_data))
     description = describe(dataset)
     name = source.definition.name

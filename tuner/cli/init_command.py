@@ -10,7 +10,7 @@ import typer
 from tuner.cli.data_options import takes_data_options
 from tuner.cli.options import TargetOption
 from tuner.cli.printing import print_lines
-from tuner.cli.progress import show_reading
+from tuner.cli.progress import show_steps
 from tuner.commands import command_text
 from tuner.errors import UsageError
 
@@ -37,7 +37,7 @@ def init(
     if example and of_data:
         raise UsageError("--example copies a study file as it is; the options of a data file have no effect on it")
     name = data or Path("digits")
-    with show_reading():
+    with show_steps():
         written, notices = (write_example(str(name)), ()) if example else make_definition_file(name, target, of_data)
     for notice in notices:
         print_lines(f"note: {notice}")

@@ -61,22 +61,23 @@ def _print_ended(console: Console, report: SearchProgress) -> None:
 
 
 @contextmanager
-def show_reading(*, quiet: bool = False, log_format: str = "text") -> Iterator[None]:
-    """Say which large file is read, before the search or the result can say more."""
-    logger, handler = logging.getLogger("tuner.data"), _Reading(log_format)
-    level = logger.level
-    if not quiet:
+def show_steps(*, quiet: bool = False, log_format: str = "text") -> Iterator[None]:
+    """Say which large file is read or which trials are trained, before the search or the result can say more."""
+    loggers = [] if quiet else [logging.getLogger(f"tuner.{room}") for room in ("data", "modeling")]
+    handler, levels = _Steps(log_format), [logger.level for logger in loggers]
+    for logger in loggers:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
-class _Reading(logging.Handler):
-    """Prints what the data room logs."""
+class _Steps(logging.Handler):
+    """Prints what the rooms log."""
 
     def __init__(self, log_format: str) -> None:
         super().__init__()

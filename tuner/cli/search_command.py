@@ -26,7 +26,7 @@ from tuner.cli.options import (
     seconds_of,
 )
 from tuner.cli.printing import print_json, print_lines, print_log, print_report
-from tuner.cli.progress import check_log_format, log_json, show_progress, show_reading, tell_of_wait
+from tuner.cli.progress import check_log_format, log_json, show_progress, show_steps, tell_of_wait
 from tuner.commands import command_text
 from tuner.errors import UsageError
 from tuner.limits import MOST_CONFIRMED, MOST_PROCESSES
@@ -128,7 +128,7 @@ def search(
     trainers = tuple(allow_trainer or ())
     patience = Patience(wait, tell_of_wait(log_format))
     asked = StudyRequest(study, target, storage, name, from_study, allow_changed, trainers, of_data, patience)
-    with show_reading(quiet=quiet, log_format=log_format):
+    with show_steps(quiet=quiet, log_format=log_format):
         opened = open_study(asked, lambda unit: check_unit(unit, fail_above=fail_above))
     print_lines(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
     if log_format == "json":

@@ -11,6 +11,7 @@ from tuner.arguments import shown
 from tuner.cli.decision import decision_lines
 from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import print_changes_since_search, print_lines, print_result
+from tuner.cli.progress import show_steps
 from tuner.errors import UsageError
 from tuner.formatting import headline
 from tuner.limits import MOST_SEEDS, MOST_TRIALS
@@ -119,18 +120,19 @@ def train(
     before = None if is_new_folder else replaced_by(file, loaded.name, force=force)
     print_changes_since_search(loaded.name, loaded.changes_since_search)
     print_lines(headline(loaded.name, loaded.storage, f"data {loaded.data}"), err=as_json)
-    model = loaded.train(
-        trial=trial,
-        one_se=one_se,
-        seeds=seeds,
-        on=on,
-        single=single,
-        ensemble=ensemble,
-        ensemble_of=None if ensemble_of is None else _size(ensemble_of),
-        threshold_for=threshold_for,
-        calibrate=calibrate,
-        allow_trainers=allow_trainer or (),
-    )
+    with show_steps():
+        model = loaded.train(
+            trial=trial,
+            one_se=one_se,
+            seeds=seeds,
+            on=on,
+            single=single,
+            ensemble=ensemble,
+            ensemble_of=None if ensemble_of is None else _size(ensemble_of),
+            threshold_for=threshold_for,
+            calibrate=calibrate,
+            allow_trainers=allow_trainer or (),
+        )
     if is_new_folder:
         MODELS.mkdir(exist_ok=True)
     model.save(file, force=force)

@@ -25,7 +25,15 @@ from tuner.data import Dataset, Encoding, Table
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.errors import UsageError
 from tuner.metrics import ERROR, METRICS
-from tuner.modeling.fitting import as_trained, dev_estimate, repeated, stored_errors, table_error, train_estimate
+from tuner.modeling.fitting import (
+    as_trained,
+    dev_estimate,
+    repeated,
+    say_training,
+    stored_errors,
+    table_error,
+    train_estimate,
+)
 from tuner.modeling.metadata import ErrorMetadata, Member, new_metadata
 from tuner.modeling.model import Model
 from tuner.storage import StudyRecord, TrialRecord
@@ -68,19 +76,17 @@ def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
         again: dict[int, TrainedTrial] = {}
         if len(kept) <= (size or 2):
             fitting = MOST_BYTES // (4 * len(dataset.dev_rows) * dataset.n_classes)
-            trained = [
-                _train_again(record, dataset, settings, one) for one in best[: max(most // 2, min(most, fitting))]
-            ]
+            every = best[: max(most // 2, min(most, fitting))]
+            say_training(every)
+            trained = [_train_again(record, dataset, settings, one) for one in every]
             again = {one.trial.number: one for one in trained}
             kept = [(one.trial, one.predictions) for one in trained]
         candidates = Candidates(
             np.stack([of for _, of in kept]), record.dev_y, record.dev_fold, record.dev_weights, record.losses_of
         )
-        chosen = sorted(candidates.choose(size))
-        members = [
-            again.get(trial.number) or _train_again(record, dataset, settings, trial)
-            for trial in (kept[place][0] for place in chosen)
-        ]
+        chosen = [kept[place][0] for place in sorted(candidates.choose(size))]
+        say_training([trial for trial in chosen if trial.number not in again])
+        members = [again.get(trial.number) or _train_again(record, dataset, settings, trial) for trial in chosen]
         return _Ensemble(record, dataset, settings, members, candidates, size).model()
 
 

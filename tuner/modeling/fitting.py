@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from tuner.commands import command_text
 from tuner.data import Dataset, Encoding, Table, fit_on_all
 from tuner.dev_layout import DevLayout
 from tuner.errors import UsageError
+from tuner.formatting import duration, join
 from tuner.metrics import effective_rows
 from tuner.modeling.evaluating import USUALLY_BETTER, estimate_error
 from tuner.modeling.metadata import ErrorMetadata, new_metadata
@@ -41,6 +43,9 @@ from tuner.trial import (
     wrong_rows,
 )
 from tuner.units import SHARE, Unit
+
+LOGGER = logging.getLogger("tuner.modeling")
+LONG = 5.0  # seconds after which a person asks what is going on
 
 TRAIN_DEV, ALL = "train+dev", "all"
 OUT_OF_FOLD = "the networks of the folds, each on rows it did not see"
@@ -67,8 +72,19 @@ class FitRequest:
 def fit_model(record: StudyRecord, dataset: Dataset, settings: TrialSettings, request: FitRequest) -> Model:
     """Train the model of a trial; ``settings`` are what all trials of the study have in common.  Raises UsageError."""
     fit = _Fit(record, dataset, settings, request, chosen_trial(record, request.trial))
+    say_training([fit.trial], request.seeds)
     with threadpool_limits(limits=1):
         return fit.run()
+
+
+def say_training(trials: Sequence[TrialRecord], times: int = 1) -> None:
+    """Log which trials are trained again, so many times, if that takes a while."""
+    seconds = times * sum(trial.seconds or 0.0 for trial in trials)
+    if seconds >= LONG:
+        numbers = join([f"{trial.number}" for trial in trials])
+        which = f"trial {numbers} again, which" if len(trials) == 1 else f"trials {numbers} again, which together"
+        with_seeds = f", with {times} seeds" if times > 1 else ""
+        LOGGER.info("training %s took %s in the search%s", which, duration(seconds / times), with_seeds)
 
 
 def chosen_trial(record: StudyRecord, number: int | None) -> TrialRecord:

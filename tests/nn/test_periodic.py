@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -137,6 +138,18 @@ def test_a_network_that_diverges_is_a_result() -> None:
     [network] = trained(one, data=numbers(40), dev=numbers(30), n_classes=1, output="linear", periodic=(0,)).networks
     assert network.diverged_layer is not None
     assert network.dev_error == 1e6
+
+
+def test_mini_batches_share_their_arrays() -> None:
+    """Memory does not rise with the number of mini-batches, whose rows alone are kept."""
+    peaks = []
+    for n in (320, 3200):
+        data = blobs(n)
+        tracemalloc.start()
+        trained(replace(BASE, batch_size=128), data=data, dev=blobs(32), periodic=(0, 1, 2), epochs=1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1.5e6
 
 
 @pytest.mark.parametrize(

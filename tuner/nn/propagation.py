@@ -197,9 +197,15 @@ class TrainingPass(ForwardPass):
             backward += [*back, *through, *weight_gradient]
         for normalization in self._normalizations:
             backward += normalization.finish
-        if self.periodic is not None:
-            backward += self.periodic.backward(self._first_delta, self._first_matrix, self._gradient)
+        backward += self._periodic_gradient
         return Batch([*made, *self._layers(inputs, [activate for activate, _ in bound])], backward)
+
+    @cached_property
+    def _periodic_gradient(self) -> list[Call]:
+        """The calls of the gradient of what makes periodic inputs, the same for every mini-batch."""
+        if self.periodic is None:
+            return []
+        return self.periodic.backward(self._first_delta, self._first_matrix, self._gradient)
 
     def _through(self, down: Sequence[list[Call]]) -> list[list[Call]]:
         """Return the calls that turn the gradient of each layer's activations into that of z.

@@ -368,7 +368,7 @@ def test_trials_choose_the_form_of_numbers_where_nothing_else_does(data: str, ne
             "",
             "",
             "highest_frequency = 5",
-            r'space\.highest_frequency: has no effect without data\.numeric = "periodic"',
+            r'space\.highest_frequency: has no effect without numeric = "periodic" in \[data\] or \[space\]',
         ),
         (
             'numeric = "periodic"',

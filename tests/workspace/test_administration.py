@@ -13,8 +13,10 @@ import pytest
 
 from tests.running.conftest import Edit, command, finished, rows, search, states
 from tuner.errors import StorageError, UsageError
+from tuner.study import StudyDefinition
 from tuner.workspace import StudyRequest
 from tuner.workspace.administration import backup, delete, enqueue, merge, preview_deletion, submit
+from tuner.workspace.points import check_point
 
 SMALL = StudyRequest("small")
 
@@ -62,6 +64,16 @@ def test_what_cannot_be_run_is_not_picked(edit: Edit, values: dict[str, object],
     for part in parts:
         assert part in str(refused.value)
     assert states(database) == []
+
+
+def test_the_form_of_numbers_is_fixed_by_the_data() -> None:
+    """That of [data], if it names one; otherwise it is standardize."""
+    for chosen, form in (({"numeric": "periodic"}, "periodic"), ({}, "standardize")):
+        data = {"source": "small.csv", "target": "y", **chosen}
+        definition = StudyDefinition.model_validate({"name": "small", "data": data})
+        check_point(definition, {"numeric": form})
+        with pytest.raises(UsageError, match=f"numeric is fixed at {form} in small, got quantile"):
+            check_point(definition, {"numeric": "quantile"})
 
 
 def test_delete_removes_one_study(edit: Edit) -> None:

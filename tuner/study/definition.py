@@ -499,7 +499,7 @@ class StudyDefinition(BaseModel):
                     'network learns it; "quantile" is what it is learned from'
                 )
         elif "highest_frequency" in self.space and PERIODIC not in self.forms and not keys:
-            raise ValueError('space.highest_frequency: has no effect without data.numeric = "periodic"')
+            raise ValueError('space.highest_frequency: has no effect without numeric = "periodic" in [data] or [space]')
 
     @model_validator(mode="after")
     def _each_hidden_layer_has_its_keep_prob(self) -> StudyDefinition:

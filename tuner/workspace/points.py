@@ -27,7 +27,7 @@ def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
                     f"{name} = {value} is outside the range of {definition.name}: {searched.kind} = "
                     f"{list(searched.bounds)}"
                 )
-        elif (fixed := space.fixed.get(name, hyperparameter.default)) != value:
+        elif (fixed := space.fixed.get(name, definition.defaults.get(name, hyperparameter.default))) != value:
             raise UsageError(
                 f"{name} is fixed at {fixed} in {definition.name}, got {value}. Add it to [space] to search it"
             )

@@ -59,6 +59,8 @@ PEERS = (
     *("gradient_boosting", "linear", "scikit_mlp"),
     *(peer for peer, package in INSTALLED.items() if importlib.util.find_spec(package) is not None),
 )
+THREE_FORMS = ["standardize", "piecewise_linear", "target_bins"]
+FREQUENCIES = {"log_uniform": [1.0, 100.0]}
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "standard": {},
     "narrow": {
@@ -67,12 +69,9 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "space": {"hidden": None, "numeric": None, "weight_average": None},
     },
     "one_form": {"space": {"numeric": None}},
-    "no_periodic": {
-        "space": {
-            "numeric": {"choice": ["standardize", "piecewise_linear", "target_bins"]},
-            "highest_frequency": None,
-        }
-    },
+    "no_periodic": {"space": {"numeric": {"choice": THREE_FORMS}, "highest_frequency": None}},
+    "or_periodic": {"space": {"numeric": {"choice": [*THREE_FORMS, "periodic"]}, "highest_frequency": FREQUENCIES}},
+    "periodic": {"data": {"numeric": "periodic"}, "space": {"numeric": None, "highest_frequency": FREQUENCIES}},
     "not_averaged": {"space": {"weight_average": None}},
     "normalized": {"space": {"normalization": {"choice": ["none", "batch"]}}},
     "residual": {

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tuner.reporting.axes import HyperparameterAxis
+from tuner.reporting.svg import AxisScale
 from tuner.study import Range
 
 
@@ -44,3 +45,13 @@ def test_the_ends_are_labeled_and_labels_keep_apart(searched: dict[str, Any]) ->
     assert places[0] == pytest.approx(0)
     assert places[-1] == pytest.approx(1)
     assert all(b - a > 0.1 for a, b in itertools.pairwise(places))
+
+
+def test_long_choices_are_cut_to_the_room_between_them() -> None:
+    """All are labeled; what fits is whole."""
+    forms = ["standardize", "piecewise_linear", "target_bins", "periodic"]
+    axis = HyperparameterAxis("numeric", Range(choice=forms))
+    at, labels = axis.ticks_on(AxisScale(0, 1, 42, 298))
+    assert at == pytest.approx([74, 138, 202, 266])
+    assert labels == ["standar…", "piecewi…", "target_…", "periodic"]
+    assert axis.ticks_on(AxisScale(0, 1, 0, 600))[1] == forms

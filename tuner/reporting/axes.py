@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.formatting import value
+from tuner.formatting import shorten, value
+from tuner.reporting.svg import TICK_LETTER, AxisScale
 from tuner.study import Range, StudyDefinition
 
 
@@ -24,6 +25,14 @@ class HyperparameterAxis:
         """Return positions and labels along the axis, including both ends."""
         ticks = self.searched.scale.spaced_ticks(self.searched.bounds, about)
         return [(place, value(of)) for place, of in ticks]
+
+    def ticks_on(self, x: AxisScale) -> tuple[list[float], list[str]]:
+        """Return pixels and labels of about three ticks along a scale from 0 to 1; of a choice all, cut to fit."""
+        places, labels = zip(*self.ticks(3), strict=True)
+        if not self.searched.scale.is_numeric:
+            room = abs(float(x(1)) - float(x(0))) / len(labels)
+            labels = tuple(shorten(label, max(int((room - 8) / TICK_LETTER), 2)) for label in labels)
+        return [float(x(place)) for place in places], list(labels)
 
 
 def hyperparameter_axes(definition: StudyDefinition) -> list[HyperparameterAxis]:

@@ -23,7 +23,7 @@ MANY = 1000  # dots beyond which they are drawn smaller
 CROWDED = 3000  # dots beyond which cells are shaded by how many are in them
 CELL, SHADES = 4, 5  # side of such a cell, in units, and shades of it
 BAR_ROW = 26  # units that a bar with its label takes
-LETTER = 7.2  # units that a letter takes at the size of labels
+LETTER, TICK_LETTER = 7.2, 6.5  # units that a letter takes at the size of labels, and of ticks
 DIGIT = 6.8  # units that a digit of a tick takes
 
 
@@ -194,6 +194,13 @@ class Plot:
     def text(self, x: float, y: float, text: str, css: str, anchor: str = "start") -> None:
         """Write a line of text that starts, ends or has its middle at a pixel."""
         self.parts.append(tag("text", escape(text), x=float(x), y=float(y), class_=css, text_anchor=anchor))
+
+    def below(self, xs: Iterable[float], labels: Iterable[str]) -> None:
+        """Write a label below the frame at each pixel."""
+        for x, label in zip(xs, labels, strict=True):
+            share = (x - self.left) / (self.right - self.left)
+            anchor = "middle" if 0.08 < share < 0.92 else "start" if share < 0.5 else "end"
+            self.text(x, self.bottom + 16, label, "tick", anchor)
 
     def upright_text(self, x: float, y: float, text: str, css: str) -> None:
         """Write a line of text upwards from a pixel."""

@@ -52,9 +52,7 @@ def _panel(axis: HyperparameterAxis, curve: HyperparameterCurve, top: float, pla
         at = float(y(tick))
         plot.line((plot.left, plot.right), (at, at), "grid")
         plot.text(plot.left - 6, at + 4, unit.tick(tick), "tick", "end")
-    for position, label in axis.ticks(3):
-        anchor = "middle" if 0.08 < position < 0.92 else "start" if position < 0.5 else "end"
-        plot.text(float(x(position)), plot.bottom + 16, label, "tick", anchor)
+    plot.below(*axis.ticks_on(x))
     positions = np.array([axis.position(of) for of in curve.values], float)
     order = np.argsort(positions)
     for name, line in (("train", curve.train), ("dev", curve.gap)):

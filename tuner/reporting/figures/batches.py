@@ -82,8 +82,7 @@ def _panel(
     plot = Plot(width=310, height=220, margins=(34, 12, 40, 48))
     x, y = plot.x_scale(0, 1), plot.y_scale(0, max(1.05 * float(high.max()), 1e-9))
     plot.y_axis(y, title, lambda tick: f"{tick:g}", y.ticks(4))
-    for position, text in axis.ticks(3):
-        plot.text(float(x(position)), plot.bottom + 16, text, "tick", "middle")
+    plot.below(*axis.ticks_on(x))
     plot.text((plot.left + plot.right) / 2, plot.height - 6, "batch_size", "axis", "middle")
     plot.band(x(places), y(low), y(high), "dev")
     plot.line(x(places), y(middle), "smooth dev")

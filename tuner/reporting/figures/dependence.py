@@ -9,7 +9,7 @@ import numpy as np
 from tuner.analysis import ColumnUse, Dependence
 from tuner.formatting import count, quoted, shorten
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.svg import AxisScale, Plot
+from tuner.reporting.svg import TICK_LETTER, AxisScale, Plot
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -74,7 +74,7 @@ def _labels(plot: Plot, x: AxisScale, positions: np.ndarray, curve: Dependence) 
     if curve.is_ordered:
         places = sorted({0, int(np.abs(positions - positions[[0, -1]].mean()).argmin()), len(positions) - 1})
     room = (plot.right - plot.left) / max(len(positions), 1)
-    letters = LONGEST_TICK if curve.is_ordered else max(int(room / 7), 2)
+    letters = LONGEST_TICK if curve.is_ordered else max(int(room / TICK_LETTER), 2)
     for k in places:
         at = float(x(positions[k]))
         anchor = "middle" if not curve.is_ordered or 0 < k < len(positions) - 1 else "start" if k == 0 else "end"

@@ -70,9 +70,7 @@ def _panel(
     plot = Plot(width=310, height=220, margins=(34, 12, 40, 42))
     x, y = plot.x_scale(0, 1), errors.on(plot.y_scale)
     plot.y_axis(y, "error", shown[0].unit.tick, y.ticks(4))
-    for position, label in axis.ticks(3):
-        anchor = "middle" if 0.08 < position < 0.92 else "start" if position < 0.5 else "end"
-        plot.text(float(x(position)), plot.bottom + 16, label, "tick", anchor)
+    plot.below(*axis.ticks_on(x))
     plot.text((plot.left + plot.right) / 2, plot.height - 6, axis.name, "axis", "middle")
     px, py = x(at), y(dev[has])
     plot.dots(px, y(train[has]), "train faint")

@@ -48,8 +48,7 @@ def _panel(axis: HyperparameterAxis, known: list[tuple[dict[str, Any], float]]) 
     at = [(place, norm) for params, norm in known if (place := axis.position(params.get(axis.name))) is not None]
     x, y = plot.x_scale(0, 1), plot.y_scale(0, 1.05 * max(norm for _, norm in known))
     plot.y_axis(y, "norm of the weights", lambda of: f"{of:g}", y.ticks(4))
-    for position, label in axis.ticks(3):
-        plot.text(float(x(position)), plot.bottom + 16, label, "tick", "middle")
+    plot.below(*axis.ticks_on(x))
     plot.text((plot.left + plot.right) / 2, plot.height - 6, axis.name, "axis", "middle")
     plot.dots(x([place for place, _ in at]), y([norm for _, norm in at]), "complete")
     return plot.svg(f"weights-{axis.name}", f"Norm of the weights of {count(len(at), 'trial')} along {axis.name}")

@@ -503,9 +503,14 @@ def test_choices_without_a_good_trial_are_hopeless_once_tried_often() -> None:
 
 
 def test_a_natural_limit_is_not_widened() -> None:
-    """keep_prob = 1 is all of it."""
+    """keep_prob = 1 is all of it; a hyperparameter's own limit is the end of a wider range."""
     pressed = replace(KEEP_PROB, best=1.0, position=1.0, near_high=1.0)
     assert "widen_range" not in names(case(HEALTHY, hyperparameters=(pressed,)))
+    limited = replace(pressed, name="k", kind="log_uniform", bounds=(1.0, 300.0), most=1000.0, effect_on_dev=DOWN)
+    wider = action(case(HEALTHY, hyperparameters=(limited,)), "widen_range")
+    assert wider.changes == {"space.k": {"log_uniform": [1.0, 1000.0]}}
+    at_limit = replace(limited, bounds=(1.0, 1000.0))
+    assert "widen_range" not in names(case(HEALTHY, hyperparameters=(at_limit,)))
 
 
 @pytest.mark.parametrize(

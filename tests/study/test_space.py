@@ -124,3 +124,10 @@ def test_every_hyperparameter_accepts_its_default(name: str) -> None:
 def test_a_value_is_shown_as_a_study_file_spells_it(of: object, text: str) -> None:
     """A number is shortened; true and false can be typed again."""
     assert value(of) == text
+
+
+def test_ranges_may_be_as_wide_as_refine_makes_them() -> None:
+    """The limit of a wider range is a valid value."""
+    limits = {name: spec.most for name, spec in HYPERPARAMETERS.items() if math.isfinite(spec.most)}
+    assert limits["highest_frequency"] == 1000
+    assert [name for name, most in limits.items() if HYPERPARAMETERS[name].check(most)] == []

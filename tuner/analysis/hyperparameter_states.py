@@ -97,7 +97,12 @@ def hyperparameter_states(
             continue
         tried = [params[place][one.name] for place in ranked]
         state = HyperparameterState(
-            name=one.name, kind=one.kind, bounds=one.bounds, ordered=one.ordered, best=params[best][one.name]
+            name=one.name,
+            kind=one.kind,
+            bounds=one.bounds,
+            ordered=one.ordered,
+            most=one.most,
+            best=params[best][one.name],
         )
         if not one.scale.is_numeric:
             states.append(replace(state, hopeless=_hopeless(one.bounds, tried) if one.name in certain else ()))

@@ -22,13 +22,15 @@ class SearchedHyperparameter:
     """A searched hyperparameter: ``kind`` of range and its ``bounds`` (low, high), or the choices.
 
     The kinds are those of a study definition: uniform, log_uniform, one_minus_log_uniform, power_of_two, choice.
-    ``ordered``: the choices stand in an order that means something, such as networks by size.
+    ``ordered``: the choices stand in an order that means something, such as networks by size.  ``most``: the largest
+    value that a wider range may have.
     """
 
     name: str
     kind: str
     bounds: Sequence[Any]
     ordered: bool = False
+    most: float = math.inf
 
     @property
     def scale(self) -> Scale:

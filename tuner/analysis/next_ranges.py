@@ -21,9 +21,11 @@ def beyond(state: HyperparameterState, *, upper: bool) -> float | None:
     """The next end of a range on one side: a decade, a doubling, or half its width on; None at a natural limit."""
     name = state.name.partition(".")[0]
     end = state.scale.beyond(state.low, state.high, upper=upper, least=LEAST.get(name))
-    if end is None or not upper or name not in LARGEST_STEP:
+    if end is None or not upper:
         return end
-    return min(end, float(f"{LARGEST_STEP[name] * state.high:.3g}"))
+    if name in LARGEST_STEP:
+        end = min(end, float(f"{LARGEST_STEP[name] * state.high:.3g}"))
+    return None if state.high >= state.most else min(end, state.most)
 
 
 def fall(state: HyperparameterState, *, upper: bool) -> tuple[float, float] | None:

@@ -15,7 +15,7 @@ from tuner.reporting.competition import EFFECTS, random_stream
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import TrialRecord
-from tuner.study import HYPERPARAMETERS, Range, StudyDefinition
+from tuner.study import HYPERPARAMETERS, Range, StudyDefinition, spec_of
 from tuner.study.space import optuna_name
 
 ENOUGH_EXPLORING = 20  # with fewer exploring trials, importances are those where the search looked
@@ -41,7 +41,7 @@ class Importances:
 def searched_hyperparameters(definition: StudyDefinition) -> list[SearchedHyperparameter]:
     """Return the searched hyperparameters for the analysis; choices of networks and numbers are ordered."""
     return [
-        SearchedHyperparameter(name=name, kind=entry.kind, **_bounds(name, entry))
+        SearchedHyperparameter(name=name, kind=entry.kind, most=spec_of(name).most, **_bounds(name, entry))
         for name, entry in definition.searched_space.searched.items()
     ]
 

@@ -105,7 +105,8 @@ class HyperparameterSpec:
 
     ``field``: its name in :class:`tuner.nn.Hyperparameters` (None: one of the data, ``otherwise`` if a definition does
     not set it).  ``kinds``: the ranges it can be searched over.  ``higher_is_simpler``: whether a larger value
-    regularizes more (None: neither).  ``options``: the names it can be, if it is a name.
+    regularizes more (None: neither).  ``options``: the names it can be, if it is a name.  ``most``: no range is widened
+    beyond it.
     """
 
     field: str | None
@@ -117,6 +118,7 @@ class HyperparameterSpec:
     higher_is_simpler: bool | None = None
     options: tuple[str, ...] = ()
     otherwise: Any = 0.0
+    most: float = math.inf
 
     @property
     def default(self) -> Any:
@@ -202,6 +204,7 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
         _number(low=0, below=1),
         _SHARES,
         "share of each target that is spread evenly over all classes, in the cost of training",
+        most=0.9,
     ),
     "clip_norm": HyperparameterSpec(
         "clip_norm", _number(low=0), _SCALES, "largest norm of the cost's gradient, without the penalty; 0: any"
@@ -234,10 +237,15 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
         _number(above=0, high=MOST_FREQUENCY),
         _SCALES,
         'of the waves of numbers in the form "periodic", at the start, in cycles per standard deviation',
+        most=MOST_FREQUENCY,
     ),
     **{
         name: HyperparameterSpec(
-            None, _number(low=0, high=augmentation.most), _SHARES, f"augmentation: {augmentation.unit}"
+            None,
+            _number(low=0, high=augmentation.most),
+            _SHARES,
+            f"augmentation: {augmentation.unit}",
+            most=augmentation.most,
         )
         for name, augmentation in AUGMENTATIONS.items()
     },

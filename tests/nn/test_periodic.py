@@ -152,6 +152,19 @@ def test_mini_batches_share_their_arrays() -> None:
     assert peaks[1] - peaks[0] < 1.5e6
 
 
+def test_the_least_memory_is_known_before() -> None:
+    """Training takes as much, and not twice as much."""
+    one, columns = Hyperparameters(hidden=(16,), batch_size=256), tuple(range(20))
+    shape = Architecture(20, (16,), 3, periodic=Periodic(columns))
+    least = shape.least_bytes(networks=2, rows=256, evaluated=512, slots=one.n_slots)
+    data, dev = blobs(1024, n_features=20), blobs(512, n_features=20)
+    tracemalloc.start()
+    trained(one, seeds=(0, 1), data=data, dev=dev, periodic=columns, epochs=1)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert least < taken < 2 * least
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [((2, 1), "rising columns"), ((1, 1), "rising columns"), ((-1,), "≥ 0"), ((6,), "columns below 6, got 6")],

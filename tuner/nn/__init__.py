@@ -3,6 +3,7 @@
 from tuner.nn.activations import ACTIVATIONS, GELU, LEAK, SELU
 from tuner.nn.architecture import Architecture, residual_layers
 from tuner.nn.diagnostics import LayerReport
+from tuner.nn.evaluation import EVALUATED_ROWS
 from tuner.nn.examples import Examples
 from tuner.nn.hyperparameters import Hyperparameters, idle_hyperparameters
 from tuner.nn.initializers import INITIALIZERS
@@ -19,6 +20,7 @@ from tuner.nn.training import EpochMetrics, TrainingRun, train
 
 __all__ = [
     "ACTIVATIONS",
+    "EVALUATED_ROWS",
     "GELU",
     "INITIALIZERS",
     "LARGEST_LOGARITHM",

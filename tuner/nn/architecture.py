@@ -110,15 +110,19 @@ class Architecture:
         """Number of entries of θ."""
         return self.n_before_layers + sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.widths))
 
-    def least_bytes(self, *, networks: int, rows: int, slots: int) -> int:
+    def least_bytes(self, *, networks: int, rows: int, evaluated: int, slots: int) -> int:
         """Return the bytes that training takes at the least: θ, gradient, best θ, the optimizer's slots, activations.
 
-        ``networks`` train side by side on mini-batches of ``rows`` examples, in float32.
+        ``networks`` train side by side on mini-batches of ``rows`` examples, in float32, and are evaluated on blocks of
+        ``evaluated``.
         """
-        per_row = self.n_features + 2 * sum(self.hidden) + self.n_outputs
+        forward, backward = self.n_features + sum(self.hidden) + self.n_outputs, sum(self.hidden)
         if self.periodic is not None:
-            per_row += self.n_features + 3 * self.n_periodic + 3 * len(self.periodic.columns) * self.periodic.waves
-        return 4 * networks * ((3 + slots) * self.n_parameters + rows * per_row)
+            waves = len(self.periodic.columns) * self.periodic.waves
+            forward += self.n_features + self.n_periodic + 2 * waves
+            backward += 2 * self.n_periodic + waves
+        activations = rows * (forward + backward) + evaluated * forward
+        return 4 * networks * ((3 + slots) * self.n_parameters + activations)
 
     def slices(self) -> list[tuple[slice, slice]]:
         """Return the place of each layer's W and b in θ: W1, b1, W2, b2, …, each W row by row as (n_in, n_out).

@@ -15,7 +15,7 @@ from tuner.nn.examples import Prepared
 from tuner.nn.flags import FlagRows
 from tuner.nn.propagation import ForwardPass
 
-CHUNK = 512
+EVALUATED_ROWS = 512
 """Rows per pass through the networks: their activations stay in the cache."""
 
 
@@ -33,11 +33,12 @@ class Evaluator:
         self._output = architecture.functions
         self._examples = examples
         self._K, n = len(theta), len(examples)
-        passes = {size: ForwardPass(architecture, theta, size) for size in {min(n, CHUNK), n % CHUNK} - {0}}
+        sizes = {min(n, EVALUATED_ROWS), n % EVALUATED_ROWS} - {0}
+        passes = {size: ForwardPass(architecture, theta, size) for size in sizes}
         self._chunks = []
         rooms: dict[int, Array | FlagRows] = {}
-        for start in range(0, n, CHUNK):
-            stop = min(start + CHUNK, n)
+        for start in range(0, n, EVALUATED_ROWS):
+            stop = min(start + EVALUATED_ROWS, n)
             forward = passes[stop - start]
             fill, inputs = examples.block(start, stop, rooms)
             labels = self._output.labels(examples.y[start:stop])
@@ -92,7 +93,7 @@ def logits_of(architecture: Architecture, theta: Array, inputs: Sequence[Inputs]
     ``inputs``: those that all networks share, or K of them.  ``block``: every pass has so many rows, the
     last one filled up, so that BLAS takes the same way whatever n is.
     """
-    n, step = len(inputs[0]), block or CHUNK
+    n, step = len(inputs[0]), block or EVALUATED_ROWS
     logits = np.empty((len(theta), architecture.n_outputs, n), dtype=theta.dtype)
     sizes = {block} if block else {min(n, step), n % step} - {0}
     passes = {size: ForwardPass(architecture, theta, size) for size in sizes}

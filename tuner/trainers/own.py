@@ -8,7 +8,8 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
 from tuner.errors import UsageError
-from tuner.nn import Architecture, Hyperparameters, Periodic, output_for
+from tuner.formatting import count
+from tuner.nn import EVALUATED_ROWS, Architecture, Hyperparameters, Periodic, output_for
 from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import DevPredictions, NetworkRecord, Outcome, pack_losses
 from tuner.study import StudyDefinition
@@ -62,13 +63,15 @@ class OwnNetwork:
     def _refuse_too_large(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
         """Raise TrialError, before anything is allocated, for networks that need more memory than is free."""
         n, n_features = dataset.parts[0].train.inputs.shape
+        rows = n if hyperparameters.batch_size == "full" else min(n, int(hyperparameters.batch_size))
         output = output_for(self.definition.network.output_name, is_numeric=not dataset.unit.is_share)
         periodic = Periodic.of(dataset.periodic)
         hidden = tuple(hyperparameters.hidden)
         shape = Architecture(n_features, hidden, dataset.n_classes, output=output, periodic=periodic)
         need = shape.least_bytes(
             networks=dev_layout(dataset, self.definition.training.seeds).n_networks,
-            rows=n if hyperparameters.batch_size == "full" else min(n, int(hyperparameters.batch_size)),
+            rows=rows,
+            evaluated=min(len(dataset.parts[0].dev), EVALUATED_ROWS),
             slots=hyperparameters.n_slots,
         )
         if need <= ALWAYS_FREE:
@@ -78,8 +81,9 @@ class OwnNetwork:
         free = available_memory()
         if need > free:
             raise TrialError(
-                f"{FailureCause.OUT_OF_MEMORY}: {shape.n_parameters:,} parameters per network need at least "
-                f"{show_bytes(need)}, and {show_bytes(free)} are free; choose fewer or narrower layers"
+                f"{FailureCause.OUT_OF_MEMORY}: {shape.n_parameters:,} parameters per network and mini-batches of "
+                f"{count(rows, 'row')} need at least {show_bytes(need)}, and {show_bytes(free)} are free; choose fewer "
+                "or narrower layers, or a smaller batch_size"
             )
 
     def estimate(self, dataset: Dataset) -> Estimate:

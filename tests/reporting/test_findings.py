@@ -11,7 +11,9 @@ from tuner.metrics import BALANCED_ERROR
 from tuner.reporting import build_report
 from tuner.reporting.competition import dev_losses
 from tuner.reporting.figures.importance import importance
+from tuner.reporting.findings import n_parameters
 from tuner.storage import Begun, StudyRecord, pack_losses
+from tuner.study import parse_definition
 
 SIMPLE = {"beat_majority", "compare_gradient_boosting", "compare_logistic_regression"}
 
@@ -385,3 +387,14 @@ def test_the_correction_counts_the_trials_that_a_study_began_with() -> None:
     assert corrected is not None
     assert corrected.value > best.value + 0.02
     assert build_report(after).findings.tied_with_best == (best.number,)
+
+
+def test_the_size_of_a_network_has_what_makes_its_periodic_inputs() -> None:
+    """By the form of its trial's numbers: 48 frequencies and phases, and 16 units of the waves, of each column."""
+    facts = {"n_features": 8, "form_features": {"piecewise_linear": 83}, "form_periodic": {"periodic": 5}}
+    record = make_study(n_trials=1, facts=facts)
+    definition = parse_definition(record.definition, "made")
+    forms = ("standardize", "piecewise_linear", "periodic")
+    sizes = n_parameters(record, definition, [{"hidden": "10", "numeric": form} for form in forms])
+    of_output, of_columns = 11 * len(record.class_names), 5 * (2 * 48 + 49 * 16)
+    assert sizes.tolist() == [9 * 10 + of_output, 84 * 10 + of_output, of_columns + (9 + 5 * 16) * 10 + of_output]

@@ -55,7 +55,11 @@ def test_how_networks_are_trained_is_a_fact_of_new_studies() -> None:
     """It is written where it is so, and read again, as are the inputs of each form that trials choose from."""
     names = ("pooled_epoch", "exact_zeros", "weighs_classes", "ties_by_cost")
     facts = StudyFacts(
-        class_names=["a", "b"], sizes={"dev": 10}, form_features={"robust": 9}, **dict.fromkeys(names, True)
+        class_names=["a", "b"],
+        sizes={"dev": 10},
+        form_features={"periodic": 9},
+        form_periodic={"periodic": 4},
+        **dict.fromkeys(names, True),
     )
     assert StudyFacts.from_json(facts.to_json()) == facts
 

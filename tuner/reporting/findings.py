@@ -39,7 +39,7 @@ from tuner.analysis import (
 )
 from tuner.dev_layout import DevLayout
 from tuner.metrics import ERROR, Metric, effective_rows
-from tuner.nn import Architecture, output_for
+from tuner.nn import Architecture, Periodic, output_for
 from tuner.reporting.competition import (
     CORRECTING,
     all_dev_losses,
@@ -392,8 +392,10 @@ def network_shape(
     widths = definition.network.hidden if hidden is None else HYPERPARAMETERS["hidden"].parse(hidden)
     facts, n_classes = record.facts, len(record.class_names) or record.unit.n_targets
     n_features = facts.form_features.get(form or "", facts.n_features or 1)
+    n_periodic = min(facts.form_periodic.get(form or "", facts.form_periodic.get("", 0)), n_features)
     output = output_for(definition.network.output_name, is_numeric=not record.unit.is_share)
-    return Architecture(n_features, tuple(widths), n_classes, output=output)
+    periodic = Periodic.of(range(n_periodic))  # which columns they are of does not change the size
+    return Architecture(n_features, tuple(widths), n_classes, output=output, periodic=periodic)
 
 
 def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:

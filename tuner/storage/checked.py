@@ -211,6 +211,7 @@ class _FactsRow(_Row):
     sizes: _SizesRow
     n_features: NaturalNumber | None = None
     form_features: dict[str, NaturalNumber] = Field(default_factory=dict)
+    form_periodic: dict[str, NaturalNumber] = Field(default_factory=dict)
     folder: str = Field(default="", max_length=5000)
     notices: list[str] | None = None
     versions: dict[str, str] | None = None

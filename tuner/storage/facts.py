@@ -46,6 +46,7 @@ class StudyFacts:
     ``unit``: that of the errors; of numbers to predict, for which there are no classes, with their mean and scale.
 
     ``n_features``: inputs of a network; ``form_features``: with each form of numbers that trials may choose.
+    ``form_periodic``: of how many of these it makes periodic ones, if of any; "" is the form of the data.
     ``sizes``: rows in train, dev, train_dev and test; ``folder``: where the definition's relative paths begin;
     ``versions``: of Python and the libraries.
     """
@@ -54,6 +55,7 @@ class StudyFacts:
     sizes: dict[str, int]
     n_features: int | None = None
     form_features: Mapping[str, int] = field(default_factory=dict)
+    form_periodic: Mapping[str, int] = field(default_factory=dict)
     folder: str = ""
     notices: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
@@ -98,6 +100,7 @@ class StudyFacts:
             sizes=dict(document["sizes"]),
             n_features=document.get("n_features"),
             form_features=document.get("form_features", {}),
+            form_periodic=document.get("form_periodic", {}),
             folder=document.get("folder", ""),
             notices=list(document.get("notices") or ()),
             versions=dict(document.get("versions") or {}),
@@ -125,6 +128,8 @@ class StudyFacts:
         }
         if self.form_features:
             document["form_features"] = dict(self.form_features)
+        if self.form_periodic:
+            document["form_periodic"] = dict(self.form_periodic)
         if self.begun is not None:
             document["from"] = {"study": self.begun.study, "trials": self.begun.trials}
             if self.begun.is_imported:

@@ -16,7 +16,6 @@ from tuner.data import Dataset, check_data_quality, chosen_task, read_differentl
 from tuner.errors import NoDatabaseError, StorageError, UsageError
 from tuner.formatting import headline
 from tuner.metrics import ERROR, METRICS, Metric
-from tuner.nn import Periodic
 from tuner.outcomes import Finding
 from tuner.paths import defined_studies
 from tuner.storage import (
@@ -304,20 +303,15 @@ def _metric_of(definition: StudyDefinition, dataset: Dataset) -> Metric:
     return metric if metric.class_weights is not None or metric.loss is not None else ERROR
 
 
-def _first_inputs(dataset: Dataset) -> int:
-    """Inputs of a network's first layer."""
-    periodic = Periodic.of(dataset.periodic)
-    return dataset.n_features + (0 if periodic is None else periodic.n_inputs)
-
-
 def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
     """What the report says about the data and the library versions."""
     definition = source.definition
     return StudyFacts(
         class_names=list(dataset.class_names),
         sizes=dataset.sizes,
-        n_features=_first_inputs(dataset),
-        form_features={form: _first_inputs(in_form) for form, in_form in dataset.forms.items()},
+        n_features=dataset.n_features,
+        form_features={form: in_form.n_features for form, in_form in dataset.forms.items()},
+        form_periodic={form: len(of.periodic) for form, of in {"": dataset, **dataset.forms}.items() if of.periodic},
         folder=str(source.folder),
         notices=list(dataset.notices),
         versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},

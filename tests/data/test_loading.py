@@ -179,6 +179,18 @@ def test_arrays_and_images() -> None:
     channels = image.parts[0].train.X.reshape(-1, 3)
     assert channels.mean(axis=0) == pytest.approx(0, abs=1e-5)
     assert channels.std(axis=0) == pytest.approx(1, abs=1e-5)
+    assert not image.notices
+
+
+def test_images_that_seem_to_have_their_channels_first_are_told() -> None:
+    """They are read as they say, and a notice says how they would be right."""
+    image = dataset_from_arrays(np.random.default_rng(0).normal(size=(90, 3, 8, 6)), np.resize(["a", "b"], 90))
+    assert image.image == (3, 8, 6)
+    (notice,) = image.notices
+    assert notice == (
+        "x is read as images of 3 × 8 pixels with 6 channels. If it has 3 of 8 × 6 pixels, put the channels last: "
+        "x.transpose(0, 2, 3, 1)"
+    )
 
 
 # --- the cache --------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from tuner.formatting import message_of, quoted
 # The third byte of an IDX file: the type of its numbers, big-endian.  (yann.lecun.com/exdb/mnist)
 MOST_DIMENSIONS = 4
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MOST_CHANNELS = 4  # red, green, blue and opacity
 
 
 def column_names(shape: tuple[int, ...]) -> list[str]:
@@ -48,7 +49,17 @@ def raw_of_arrays(x: NDArray[Any], y: NDArray[Any] | None, where: str, target: s
     shape = x.shape[1:]
     frame = pd.DataFrame(x.reshape(len(x), -1), columns=column_names(shape), copy=False)
     labels = None if y is None else pd.Series(y)
-    return Raw(frame, where, by_row, target, labels, image=shape if len(shape) > 1 else None)
+    notices = (_channels_first(shape),) if len(shape) == 3 and shape[0] <= MOST_CHANNELS < min(shape[1:]) else ()
+    return Raw(frame, where, by_row, target, labels, image=shape if len(shape) > 1 else None, notices=notices)
+
+
+def _channels_first(shape: tuple[int, ...]) -> str:
+    """Say how images are read that seem to have their channels first, as other libraries store them."""
+    height, width, channels = shape
+    return (
+        f"x is read as images of {height} × {width} pixels with {channels} channels. If it has {height} of "
+        f"{width} × {channels} pixels, put the channels last: x.transpose(0, 2, 3, 1)"
+    )
 
 
 # --- NPZ --------------------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CELLS_AT_ONCE = 1 << 17  # 1 MB of float64: a chunk stays in the processor's cache
+Version = Literal[1, 2, 3, 4, 5]
 Zeros = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
 """Returns an array of zeros of that name, shape and type."""
 INPUTS = NUMBERS, PLACES, FLAGS = "numbers", "places", "flags"
@@ -68,7 +69,7 @@ class Encoding:
     know.
     """
 
-    version: Literal[1, 2, 3, 4, 5] = 1
+    version: Version = 1
     columns: tuple[FittedColumn, ...]
     n_features: Annotated[int, Field(ge=1)]
     source_columns: tuple[str, ...]
@@ -305,7 +306,7 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
     ]
 
 
-def _version(columns: tuple[FittedColumn, ...], settings: DataSettings) -> Literal[1, 2, 3, 4, 5]:
+def _version(columns: tuple[FittedColumn, ...], settings: DataSettings) -> Version:
     if any(column.form is not None and column.form.name == PERIODIC for column in columns):
         return 5
     if any(column.order or column.means for column in columns):

@@ -215,7 +215,8 @@ class DataSettings(BaseModel):
     @property
     def forms(self) -> dict[str, NumericForm]:
         """The forms of numbers that are set, by key."""
-        of_columns = {f"columns.{name}.numeric": self.column(name).numeric for name in self.columns}
+        own = {name: chosen for name, chosen in self.columns.items() if isinstance(chosen, ColumnSettings)}
+        of_columns = {f"columns.{name}.numeric": chosen.numeric for name, chosen in own.items()}
         return {key: form for key, form in {"numeric": self.numeric, **of_columns}.items() if form is not None}
 
     def column(self, name: str) -> ColumnSettings:

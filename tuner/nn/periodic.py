@@ -16,6 +16,7 @@ import numpy as np
 
 from tuner.arguments import integer
 from tuner.errors import ArgumentError
+from tuner.inputs import adjacent
 from tuner.nn.arrays import Array, Ints
 from tuner.nn.calls import Call
 from tuner.nn.flags import FlagRows
@@ -144,11 +145,9 @@ class PeriodicPass:
 
     def _forward(self, buffer: Array, columns: Ints) -> list[Call]:
         """Return the calls that make the units of these columns of a buffer."""
-        ends = np.flatnonzero(np.diff(columns) != 1) + 1
-        taken: list[Call] = []
-        for part in np.split(np.arange(len(columns)), ends):
-            of = slice(columns[part[0]], columns[part[-1]] + 1)
-            taken.append(partial(np.copyto, self._x[:, part[0] : part[-1] + 1, :, 0].swapaxes(1, 2), buffer[..., of]))
+        taken: list[Call] = [
+            partial(np.copyto, self._x[:, part, :, 0].swapaxes(1, 2), buffer[..., of]) for part, of in adjacent(columns)
+        ]
         self.units = units = buffer[..., -1 - self._spec.n_inputs : -1]
         return [
             *taken,

@@ -110,15 +110,14 @@ def train(
     ``train``, ``dev`` and ``hyperparameters`` are one for all networks, or a sequence of K; hidden layers, activation,
     optimizer and batch size must agree.  ``initial`` is a flat θ for all networks, or one per network
     (``Architecture.flatten`` makes it).  ``periodic``: the columns of X, in rising order, that become periodic inputs.
-    ``rates``: factors of α for groups of parameters (``PARAMETER_GROUPS``), 1 for
-    others.  ``exact_zeros``: L1 is a soft threshold after each step, which makes weights
-    exactly 0; False: its sign is part of the gradient, as in versions to 0.2.  ``order(epoch)``, epochs from 1, gives
-    the order of the examples; without it the order is random.  ``masks(epoch, batch, layer)``, each from 1, gives the
-    units that a mini-batch keeps in a hidden layer with keep_prob below 1, 0 or 1 in (rows, units); without it they are
-    drawn.  ``augment(rng, X)`` returns the mini-batch to train on.  ``on_epoch`` may return True to end training;
-    ``should_stop`` is called before every mini-batch; an interrupted run continues with ``resume=run.checkpoint`` and
-    otherwise the same arguments.  With ``report_epochs``, ``TrainedNetwork.layers`` describes the layers after these
-    epochs and after the best one.
+    ``rates``: factors of α for groups of parameters (``PARAMETER_GROUPS``), 1 for others.  ``exact_zeros``: L1 is a
+    soft threshold after each step, which makes weights exactly 0; False: its sign is part of the gradient, as in
+    versions to 0.2.  ``order(epoch)``, epochs from 1, gives the order of the examples; without it the order is random.
+    ``masks(epoch, batch, layer)``, each from 1, gives the units that a mini-batch keeps in a hidden layer with
+    keep_prob below 1, 0 or 1 in (rows, units); without it they are drawn.  ``augment(rng, X)`` returns the mini-batch
+    to train on.  ``on_epoch`` may return True to end training; ``should_stop`` is called before every mini-batch; an
+    interrupted run continues with ``resume=run.checkpoint`` and otherwise the same arguments.  With ``report_epochs``,
+    ``TrainedNetwork.layers`` describes the layers after these epochs and after the best one.
     """
     K = len(seeds)
     if not K:

@@ -195,9 +195,10 @@ def _space(shape: DataShape) -> list[str]:
     longest_memory = 0.999 if is_small and m / math.sqrt(smallest * largest) >= 100 else 0.99
     rates = [0.01, 1.0] if is_small else [0.0003, 0.01]
     forms = NUMBER_FORMS if is_small else NUMBER_FORMS_OF_MANY_ROWS
+    or_periodic = "" if is_small else ", or periodic ones"
     lines = [
         _line("hidden", {"choice": [*widths]}, f'units per hidden layer; "none" is {_without(shape)}'),
-        _line("numeric", {"choice": [*forms]}, "numbers as they are, or an input for each of their bins")
+        _line("numeric", {"choice": [*forms]}, f"numbers as they are, or inputs for their bins{or_periodic}")
         if shape.may_bin
         else None,
         _line(
